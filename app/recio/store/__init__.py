@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, migrations, roles and every query, each in one place."""

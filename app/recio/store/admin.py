@@ -1,0 +1,103 @@
+"""Roles, the database itself and migrations: run at deploy by the OS users postgres and recio, never by a service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+
+from recio.store.db import connect
+from recio.store.rights import OPERATOR, OWNER, SERVICE_ROLES
+
+__all__ = ["bootstrap", "migrate"]
+
+# The settings differ by what a stuck statement would cost: a trader waits for nothing, a page a little, a migration long.
+_TRADER = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
+_WEB = {"statement_timeout": "15s", "lock_timeout": "3s", "idle_in_transaction_session_timeout": "30s"}
+_ROLE_SETTINGS: dict[str, dict[str, str]] = {
+    "trade_manager": _TRADER | {"max_parallel_workers_per_gather": "0"},
+    "trade_executor": _TRADER | {"max_parallel_workers_per_gather": "0"},
+    "main_app": _WEB,
+    OPERATOR: _WEB,
+    OWNER: {"lock_timeout": "5s"},
+}
+# spec: 5 to 20 connections in all. One for each worker, five for the web page, two for the operator.
+_CONNECTION_LIMITS = {"main_app": 5, OPERATOR: 2}
+
+
+def _ensure_role(cursor: Any, role: str) -> bool:
+    cursor.execute("SELECT rolconnlimit, rolconfig FROM pg_roles WHERE rolname = %s", (role,))
+    found = cursor.fetchone()
+    limit = _CONNECTION_LIMITS.get(role, 2)  # two: the old process's connection may linger while the new one starts
+    wanted = sorted(f"{k}={v}" for k, v in _ROLE_SETTINGS.get(role, _TRADER).items())
+    if found and found["rolconnlimit"] == limit and sorted(found["rolconfig"] or []) == wanted:
+        return False
+    name = sql.Identifier(role)
+    if not found:
+        cursor.execute(sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE").format(name))
+    cursor.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT %s").format(name), (limit,))
+    cursor.execute(sql.SQL("ALTER ROLE {} RESET ALL").format(name))
+    for setting in wanted:
+        key, _, value = setting.partition("=")
+        cursor.execute(sql.SQL("ALTER ROLE {} SET {} = %s").format(name, sql.Identifier(key)), (value,))
+    return True
+
+
+def bootstrap(dsn: str, database: str) -> bool:
+    """Create or correct every role and the database; needs a superuser's ``dsn`` to another database. True: changed."""
+    connection = connect("recio db bootstrap", dsn)
+    changed = False
+    try:
+        with connection.cursor() as cursor:
+            for role in (OWNER, OPERATOR, *SERVICE_ROLES):
+                changed |= _ensure_role(cursor, role)
+            cursor.execute("SELECT pg_has_role('db_poller', 'pg_monitor', 'member') AS has")
+            if not cursor.fetchone()["has"]:
+                cursor.execute("GRANT pg_monitor TO db_poller")
+                changed = True
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
+            if not cursor.fetchone():
+                name, owner = sql.Identifier(database), sql.Identifier(OWNER)
+                cursor.execute(
+                    sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0").format(
+                        name, owner
+                    )
+                )
+                cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+                roles = sql.SQL(", ").join(sql.Identifier(role) for role in (OPERATOR, *SERVICE_ROLES))
+                cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, roles))
+                changed = True
+    finally:
+        connection.close()
+    return changed
+
+
+def migrate(dsn: str) -> bool:
+    """Bring the database to the newest revision in one transaction, as its owner. True when something changed."""
+    from alembic import command  # here: no service imports alembic or SQLAlchemy
+    from alembic.config import Config
+
+    before = _revision(dsn)
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    parts = psycopg2.extensions.parse_dsn(dsn)
+    query = "&".join(f"{key}={value}" for key, value in parts.items() if key in ("host", "port", "user"))
+    config.set_main_option("sqlalchemy.url", f"postgresql+psycopg2:///{parts['dbname']}?{query}".replace("%", "%%"))
+    command.upgrade(config, "head")
+    return _revision(dsn) != before
+
+
+def _revision(dsn: str) -> str | None:
+    connection = connect("recio db migrate", dsn)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('public.schema_version') IS NOT NULL AS there")
+            if not cursor.fetchone()["there"]:
+                return None
+            cursor.execute("SELECT version_num FROM public.schema_version")
+            row = cursor.fetchone()
+            return str(row["version_num"]) if row else None
+    finally:
+        connection.close()

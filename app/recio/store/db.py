@@ -1,0 +1,126 @@
+"""One PostgreSQL connection per service: queries, transactions and notifications on it, survives nothing by itself.
+
+A service owns one Database. When the server goes away the call raises psycopg2.OperationalError or InterfaceError;
+the runtime then closes it, says so in the service's health and connects again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+import psycopg2.extras
+
+__all__ = ["DEFAULT_DSN", "Database", "DatabaseGone", "Notification", "connect", "dsn_from_environment"]
+
+DEFAULT_DSN = "dbname=rec_io_db host=/var/run/postgresql"
+
+# What psycopg2 raises when the server, not the statement, is at fault.
+DatabaseGone = (psycopg2.OperationalError, psycopg2.InterfaceError)
+
+Params = Sequence[Any] | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Notification:
+    """One NOTIFY: the channel's name and its payload (an id or a name, never a row)."""
+
+    channel: str
+    payload: str
+
+
+def dsn_from_environment() -> str:
+    """RECIO_DSN, or the appliance's own database over the unix socket with peer authentication."""
+    return os.environ.get("RECIO_DSN", DEFAULT_DSN)
+
+
+def connect(application_name: str, dsn: str | None = None) -> psycopg2.extensions.connection:
+    """Open an autocommit connection that notices a half-open socket within about ten seconds."""
+    connection = psycopg2.connect(
+        dsn or dsn_from_environment(),
+        application_name=application_name,
+        connect_timeout=5,
+        keepalives_idle=30,
+        keepalives_interval=10,
+        keepalives_count=3,
+        tcp_user_timeout=10_000,
+        options="-c timezone=UTC",
+        cursor_factory=psycopg2.extras.RealDictCursor,
+    )
+    connection.autocommit = True
+    return connection
+
+
+class Database:
+    """A connection with the four verbs services need; rows are dictionaries."""
+
+    def __init__(self, application_name: str, dsn: str | None = None) -> None:
+        self._connection = connect(application_name, dsn)
+
+    def fileno(self) -> int:
+        """The socket, for select(): readable when a notification may have come."""
+        return int(self._connection.fileno())
+
+    def all(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
+        """Every row of a query."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, params or None)
+            return list(cursor.fetchall())
+
+    def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
+        """The first row of a query, or None."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, params or None)
+            row = cursor.fetchone()
+            return dict(row) if row is not None else None
+
+    def run(self, sql: str, params: Params = ()) -> int:
+        """Execute a statement; gives the number of rows it touched."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, params or None)
+            return int(cursor.rowcount)
+
+    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """One INSERT ... VALUES %s for many rows in one round trip."""
+        if rows:
+            with self._connection.cursor() as cursor:
+                psycopg2.extras.execute_values(cursor, sql, rows, page_size=500)
+
+    @contextmanager
+    def transaction(self, durable: bool = True) -> Iterator[None]:
+        """All or nothing. ``durable=False`` is for ticks and heartbeats only: a power cut may lose the last 0.6 s."""
+        self.run("BEGIN")
+        try:
+            if not durable:
+                self.run("SET LOCAL synchronous_commit = off")
+            yield
+        except BaseException:
+            if not self._connection.closed:
+                self._connection.rollback()
+            raise
+        self.run("COMMIT")
+
+    def listen(self, channels: Sequence[str]) -> None:
+        """Subscribe to notification channels."""
+        for channel in channels:
+            self.run(f'LISTEN "{channel}"')
+
+    def notify(self, channel: str, payload: object = "") -> None:
+        """Send a notification; inside a transaction it goes out with the commit."""
+        self.run("SELECT pg_notify(%s, %s)", (channel, str(payload)))
+
+    def notifications(self) -> list[Notification]:
+        """What has arrived since the last call; never waits."""
+        self._connection.poll()
+        arrived = [Notification(n.channel, n.payload or "") for n in self._connection.notifies]
+        self._connection.notifies.clear()
+        return arrived
+
+    def close(self) -> None:
+        """Close the connection; safe to repeat."""
+        self._connection.close()

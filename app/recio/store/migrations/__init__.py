@@ -1,0 +1,1 @@
+"""The one Alembic chain: the only DDL of the database."""

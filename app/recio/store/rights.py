@@ -1,0 +1,125 @@
+"""Who may do what in the database: one table, deny first. Roles carry the services' names; peer authentication."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+__all__ = ["OPERATOR", "OWNER", "RIGHTS", "SERVICE_ROLES", "grant_statements"]
+
+OWNER = "recio"
+OPERATOR = "recio_operator"
+
+_READ_LIVE = tuple(
+    f"live_data.{t}"
+    for t in ("btc_bars_1s", "btc_price", "markets", "books", "strike_tables", "exchange_state", "entry_status")
+)
+_READ_LEDGER = tuple(
+    f"users.{t}"
+    for t in (
+        "tickets", "trades", "trade_events", "orders", "fills", "settlements", "positions", "balances",
+        "reconciliations", "live_trades", "settings",
+    )
+)  # fmt: skip
+_READ_SYSTEM = tuple(
+    f"system.{t}"
+    for t in ("incidents", "service_samples", "host_samples", "database_samples", "dependency_state", "retention_runs")
+)
+_READ_PAST = ("historical_data.btc_candles_1m", "analytics.trade_results", "analytics.daily_pnl")
+_INCIDENTS = {"system.incidents": "SELECT, INSERT, UPDATE"}
+
+
+def _read(*groups: tuple[str, ...]) -> dict[str, str]:
+    return {table: "SELECT" for group in groups for table in group}
+
+
+# role -> table -> privileges. The ledger and the audit log have no DELETE anywhere.
+RIGHTS: dict[str, dict[str, str]] = {
+    "main_app": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM, _READ_PAST)
+    | {
+        "users.users": "SELECT, UPDATE (password_hash, changed_at)",
+        "users.sessions": "SELECT, INSERT, UPDATE, DELETE",
+        "users.login_attempts": "SELECT, INSERT",
+        "users.settings": "SELECT, INSERT, UPDATE",
+        "users.tickets": "SELECT, INSERT",
+        "users.audit_log": "SELECT, INSERT",
+    },
+    "trade_manager": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
+    | {
+        "users.tickets": "SELECT, UPDATE (state, reason, decided_at, trade_id)",
+        "users.trades": "SELECT, INSERT, UPDATE",
+        "users.trade_events": "SELECT, INSERT",
+        "users.orders": "SELECT, INSERT",
+    }
+    | _INCIDENTS,
+    "trade_executor": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
+    | {
+        "users.orders": "SELECT, UPDATE (state, reason, exchange_order_id, acked_count_e2, lookups, sent_at, done_at)",
+        "users.trade_events": "SELECT, INSERT",
+    }
+    | _INCIDENTS,
+    "active_trade_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
+    | {"users.live_trades": "SELECT, INSERT, UPDATE, DELETE", "users.tickets": "SELECT, INSERT"}
+    | _INCIDENTS,
+    "auto_entry_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
+    | {"live_data.entry_status": "SELECT, INSERT, UPDATE, DELETE", "users.tickets": "SELECT, INSERT"},
+    "btc_price_watchdog": {
+        "live_data.btc_bars_1s": "SELECT, INSERT, UPDATE",
+        "live_data.btc_price": "SELECT, INSERT, UPDATE",
+        "historical_data.btc_candles_1m": "SELECT, INSERT",
+    },
+    "kalshi_account_sync": _read(_READ_LEDGER, ("live_data.markets",))
+    | {
+        "users.fills": "SELECT, INSERT",
+        "users.settlements": "SELECT, INSERT",
+        "users.positions": "SELECT, INSERT, UPDATE, DELETE",
+        "users.balances": "SELECT, INSERT, UPDATE",
+        "users.reconciliations": "SELECT, INSERT",
+    }
+    | _INCIDENTS,
+    "kalshi_api_watchdog": {
+        "live_data.markets": "SELECT, INSERT, UPDATE",
+        "live_data.books": "SELECT, INSERT, UPDATE, DELETE",
+        "live_data.exchange_state": "SELECT, INSERT, UPDATE",
+        "users.trades": "SELECT",
+    },
+    "unified_production_coordinator": _read(_READ_LIVE, _READ_SYSTEM)
+    | {
+        "live_data.strike_tables": "SELECT, INSERT, UPDATE, DELETE",
+        "live_data.btc_bars_1s": "SELECT, DELETE",
+        "live_data.markets": "SELECT, DELETE",
+        "live_data.books": "SELECT, DELETE",
+        "historical_data.btc_candles_1m": "SELECT, INSERT, UPDATE",
+        "system.service_samples": "SELECT, DELETE",
+        "system.host_samples": "SELECT, DELETE",
+        "system.database_samples": "SELECT, DELETE",
+        "system.retention_runs": "SELECT, INSERT",
+        "users.trades": "SELECT",
+    },
+    "system_monitor": _read(_READ_SYSTEM)
+    | {"system.service_samples": "SELECT, INSERT", "system.host_samples": "SELECT, INSERT"}
+    | _INCIDENTS,
+    "cascading_failure_detector": _read(_READ_SYSTEM)
+    | {"system.dependency_state": "SELECT, INSERT, UPDATE"}
+    | _INCIDENTS,
+    "db_poller": _read(_READ_SYSTEM) | {"system.database_samples": "SELECT, INSERT"} | _INCIDENTS,
+    OPERATOR: _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM, _READ_PAST)
+    | {
+        "users.users": "SELECT, INSERT, UPDATE",
+        "users.sessions": "SELECT, DELETE",
+        "users.settings": "SELECT, INSERT, UPDATE",
+        "users.tickets": "SELECT, INSERT",
+        "users.audit_log": "SELECT, INSERT",
+    },
+}
+SERVICE_ROLES: tuple[str, ...] = tuple(role for role in RIGHTS if role != OPERATOR)
+
+
+
+def grant_statements() -> Iterator[str]:
+    """The GRANTs that bring a freshly migrated database from nothing allowed to exactly RIGHTS."""
+    for role, tables in RIGHTS.items():
+        schemas = sorted({table.partition(".")[0] for table in tables})
+        yield f"GRANT USAGE ON SCHEMA {', '.join(schemas)} TO {role}"
+        yield f"GRANT SELECT ON public.schema_version TO {role}"
+        for table, privileges in sorted(tables.items()):
+            yield f"GRANT {privileges} ON {table} TO {role}"

@@ -1,0 +1,107 @@
+"""Tickets: the only door by which anything asks for a trade. A key is used once; the same key gives the same answer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from recio.store.db import Params
+
+__all__ = ["KeyReused", "Queries", "Submitted", "submit_close", "submit_open", "ticket_by_id", "wait_decided"]
+
+
+class Queries(Protocol):
+    """What a ticket needs of a connection: recio.store.db.Database has it, the web's pooled connection too."""
+
+    def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
+        """The first row, or None."""
+
+
+class KeyReused(ValueError):
+    """The idempotency key already stands for another request."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A ticket on record; ``replayed`` when this key had been used for this very request before."""
+
+    ticket_id: int
+    replayed: bool
+
+
+_COLUMNS = "user_id, mode, idempotency_key, source, kind, market_ticker, side, count_e2, limit_price_e4, trade_id"
+
+
+def _submit(db: Queries, values: tuple[Any, ...]) -> Submitted:
+    row = db.one(
+        f"""WITH made AS (
+                INSERT INTO users.tickets ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                ON CONFLICT (user_id, idempotency_key) DO NOTHING RETURNING ticket_id)
+            SELECT ticket_id, pg_notify('ticket', ticket_id::text) FROM made""",  # noqa: S608 - constant columns
+        values,
+    )
+    if row is not None:
+        return Submitted(row["ticket_id"], replayed=False)
+    user_id, _mode, key, _source, kind, ticker, side, count_e2, limit_price_e4, trade_id = values
+    old = db.one("SELECT * FROM users.tickets WHERE user_id = %s AND idempotency_key = %s", (user_id, key))
+    if old is None:
+        raise KeyReused(f"idempotency key {key!r} is being used by another request at this moment; repeat the call")
+    asked = (kind, ticker, side, count_e2, limit_price_e4)
+    found = (old["kind"], old["market_ticker"], old["side"], old["count_e2"], old["limit_price_e4"])
+    if asked != found or (kind == "close" and old["trade_id"] != trade_id):
+        raise KeyReused(f"idempotency key {key!r} already stands for another request; take a new key for a new order")
+    return Submitted(old["ticket_id"], replayed=True)
+
+
+def submit_open(
+    db: Queries,
+    *,
+    user_id: str,
+    mode: str,
+    key: str,
+    source: str,
+    market_ticker: str,
+    side: str,
+    count_e2: int,
+    limit_price_e4: int,
+) -> Submitted:
+    """Ask for a new trade. Raises KeyReused when the key stands for something else. Decided by trade_manager."""
+    return _submit(
+        db, (user_id, mode, key, source, "open", market_ticker, side, count_e2, limit_price_e4, None)
+    )
+
+
+def submit_close(
+    db: Queries,
+    *,
+    user_id: str,
+    mode: str,
+    key: str,
+    source: str,
+    trade_id: int,
+    limit_price_e4: int | None = None,
+) -> Submitted:
+    """Ask to close a trade now; without a limit trade_manager takes the book's price with the exit collar."""
+    return _submit(db, (user_id, mode, key, source, "close", None, None, None, limit_price_e4, trade_id))
+
+
+def ticket_by_id(db: Queries, ticket_id: int) -> dict[str, Any]:
+    """The ticket's row; raises LookupError when there is none."""
+    row = db.one("SELECT * FROM users.tickets WHERE ticket_id = %s", (ticket_id,))
+    if row is None:
+        raise LookupError(f"no ticket {ticket_id}")
+    return row
+
+
+def wait_decided(db: Queries, ticket_id: int, timeout_s: float = 3.0, poll_s: float = 0.05) -> dict[str, Any]:
+    """Wait until the ticket is accepted or refused, at most ``timeout_s``; gives the row as it then is.
+
+    A ticket still ``new`` is not lost: trade_manager decides it when it is back, and a stale one is refused then.
+    """
+    until = time.monotonic() + timeout_s
+    row = ticket_by_id(db, ticket_id)
+    while row["state"] == "new" and time.monotonic() < until:
+        time.sleep(poll_s)
+        row = ticket_by_id(db, ticket_id)
+    return row
