@@ -93,6 +93,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "system.host_samples": "SELECT, DELETE",
         "system.database_samples": "SELECT, DELETE",
         "system.retention_runs": "SELECT, INSERT",
+        "users.reconciliations": "SELECT, DELETE",
         "users.trades": "SELECT",
     },
     "system_monitor": _read(_READ_SYSTEM)

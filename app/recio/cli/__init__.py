@@ -1,0 +1,1 @@
+"""`recio`: the operator's one command."""

@@ -1,0 +1,107 @@
+"""db, user, keys, contract: what the deploy runs. The last line is `changed` or `unchanged`."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recio.contract import load
+from recio.store.admin import bootstrap, migrate
+from recio.store.db import Database, dsn_from_environment
+
+__all__ = ["contract", "database", "keys", "user"]
+
+database, user, keys, contract = (typer.Typer(no_args_is_help=True) for _ in range(4))
+_MIN_PASSWORD = 12
+
+
+def _said(changed: bool) -> None:
+    typer.echo("changed" if changed else "unchanged")
+
+
+@database.command("bootstrap")
+def db_bootstrap() -> None:
+    """Create or correct roles and database; as the OS user postgres."""
+    _said(bootstrap("dbname=postgres host=/var/run/postgresql", load().database.name))
+
+
+@database.command("migrate")
+def db_migrate() -> None:
+    """Bring the schema to this release's revision; as the OS user recio."""
+    _said(migrate(dsn_from_environment()))
+
+
+@user.command("ensure")
+def user_ensure(
+    login: Annotated[str, typer.Option(help="The login name.")] = "admin",
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Replace the password of a user that exists.")] = False,
+) -> None:
+    """Create the desk's user; an existing one keeps the password they chose unless --reset is given."""
+    from argon2 import PasswordHasher
+
+    if not password_stdin:
+        sys.exit("recio: give the password on standard input with --password-stdin; never as an argument")
+    password = sys.stdin.read().rstrip("\n")
+    if len(password) < _MIN_PASSWORD:
+        sys.exit(f"recio: the password has {len(password)} characters, at least {_MIN_PASSWORD} are needed")
+    db = Database("recio cli", dsn_from_environment())
+    old = db.one("SELECT login FROM users.users WHERE user_id = '0001'")
+    if old and old["login"] == login and not reset:
+        _said(False)
+        return
+    with db.transaction():
+        db.run(
+            "INSERT INTO users.users (user_id, login, password_hash) VALUES ('0001', %s, %s) ON CONFLICT (user_id)"
+            " DO UPDATE SET login = excluded.login, password_hash = excluded.password_hash, changed_at = now()",
+            (login, PasswordHasher().hash(password)),
+        )
+        db.run("DELETE FROM users.sessions WHERE user_id = '0001'")
+        db.run("INSERT INTO users.audit_log (actor, action) VALUES ('operator', 'user ensure')")
+    _said(True)
+
+
+@keys.command("ensure")
+def keys_ensure(
+    folder: Annotated[Path, typer.Option("--dir", help="Where the keys lie.")] = Path("/etc/recio/keys"),
+) -> None:
+    """Make the key pair by which the desk signs to the simulated exchange; an existing pair stays."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    private, public, key_id = (folder / n for n in ("kalshi_private.pem", "kalshi_public.pem", "key_id"))
+    if private.exists() and public.exists() and key_id.exists():
+        _said(False)
+        return
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write(key_id, f"sim-{secrets.token_hex(8)}\n".encode(), 0o644)
+    pem = serialization.PublicFormat.SubjectPublicKeyInfo
+    _write(public, key.public_key().public_bytes(serialization.Encoding.PEM, pem), 0o644)
+    _write(
+        private,
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        ),
+        0o600,
+    )
+    _said(True)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    fresh = path.with_name(path.name + ".new")
+    fresh.touch(mode=mode)
+    fresh.chmod(mode)
+    fresh.write_bytes(content)
+    fresh.replace(path)
+
+
+@contract.command("check")
+def contract_check(path: Annotated[str, typer.Argument(help="The file; default the installed one.")] = "") -> None:
+    """Load and validate a contract; exit status 1 with what is wrong."""
+    found = load(path or None)
+    typer.echo(f"{len(found.services)} services, {found.memory.python_total_mb} MB for all: the contract holds together")

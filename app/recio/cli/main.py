@@ -1,0 +1,52 @@
+"""The command's entry point: subcommands, and errors as one clear sentence instead of a traceback."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import psycopg2
+import typer
+
+from recio import release
+from recio.cli import admin, canary, doctor, gate, host, simulator, trade
+from recio.contract import ContractError
+from recio.contract.settings import SettingsError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="The trading appliance's operator command.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("status")(host.status)
+app.command("logs")(host.logs)
+app.command("restart")(host.restart)
+app.command("doctor")(doctor.doctor)
+app.command("verify")(gate.verify)
+app.command("canary")(canary.canary)
+app.command("simulator")(simulator.simulator)
+app.add_typer(trade.app, name="trade", help="Look at markets; buy, list, show and close trades.")
+app.add_typer(admin.database, name="db", help="Roles, database and migrations (deploy runs these).")
+app.add_typer(admin.user, name="user", help="The desk's login.")
+app.add_typer(admin.keys, name="keys", help="Keys of the simulated exchange.")
+app.add_typer(admin.contract, name="contract", help="The resource contract.")
+
+
+@app.command("version")
+def version(short: Annotated[bool, typer.Option("--short", help="Only the number.")] = False) -> None:
+    """Say which release this is."""
+    typer.echo(release() if short else f"recio {release()} on Python {sys.version.split()[0]}")
+
+
+def main() -> None:
+    """Run the command; known failures end with a sentence and status 1."""
+    try:
+        app()
+    except (ContractError, SettingsError) as error:
+        sys.exit(f"recio: {error}")
+    except psycopg2.OperationalError as error:
+        why = " ".join(str(error).split())
+        sys.exit(f"recio: the database does not answer ({why}); try `systemctl status postgresql`, `recio doctor`")

@@ -1,0 +1,38 @@
+"""simulator: the local exchange, on the appliance and stand-alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["simulator"]
+
+
+def simulator(
+    key_id: Annotated[str, typer.Option(help="The key id clients must name.")],
+    public_key: Annotated[Path, typer.Option(help="PEM of the public key their signatures must fit.")],
+    listen: Annotated[str, typer.Option(help="HOST:PORT for REST, WebSocket and Coinbase.")] = "127.0.0.1:8090",
+    prices: Annotated[Path | None, typer.Option(help="One-minute candles or ticks (CSV) to replay.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the generated path and of makers and takers.")] = 1,
+    speed: Annotated[float, typer.Option(help="How many times faster the price path runs.")] = 1.0,
+    state: Annotated[Path | None, typer.Option(help="Folder of the journal; without one, memory only.")] = None,
+) -> None:
+    """Serve a Kalshi- and Coinbase-shaped exchange with verified signatures; BTC generated or recorded."""
+    from recio.exchange.simulator import command
+    from recio.market.candles import CandleError, load_path
+    from recio.market.generator import GeneratedPath
+
+    if not public_key.is_file():
+        sys.exit(f"recio: no public key at {public_key}; make a pair with `recio keys ensure --dir FOLDER`")
+    if not 0 < speed <= 10_000:
+        sys.exit(f"recio: --speed {speed} is not between 0 and 10000")
+    try:
+        path = GeneratedPath(seed) if prices is None else load_path(prices)
+    except (CandleError, OSError) as error:
+        sys.exit(f"recio: --prices {prices}: {error}")
+    command.run(
+        listen=listen, key_id=key_id, public_key_path=public_key, path=path, seed=seed, speed=speed, state_dir=state
+    )

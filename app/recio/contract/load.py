@@ -1,0 +1,116 @@
+"""Reads the contract and refuses one that is wrong: every message names the file, the path in it and the cure."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from recio.contract.model import Contract, Directory, Service, Threshold, Tier
+
+__all__ = ["DEFAULT_PATH", "EXTERNALS", "ContractError", "load", "parse"]
+
+DEFAULT_PATH = "/etc/recio/contract.yml"
+EXTERNALS = frozenset({"postgresql", "exchange", "price_feed"})  # what a service may depend on beside the twelve
+_MAPPINGS: dict[str, Any] = {"services": Service, "tiers": Tier, "directories": Directory, "thresholds": Threshold}
+_HOME = "correct roles/contract/defaults/main.yml and deploy again"
+
+
+class ContractError(ValueError):
+    """The contract is missing or wrong."""
+
+
+def load(path: str | None = None) -> Contract:
+    """The contract at ``path``, or RECIO_CONTRACT, or /etc/recio/contract.yml; raises ContractError."""
+    place = path or os.environ.get("RECIO_CONTRACT", DEFAULT_PATH)
+    try:
+        text = Path(place).read_text()
+    except OSError as error:
+        raise ContractError(f"cannot read {place}: {error.strerror}; deploy writes it") from error
+    return parse(text, place)
+
+
+def parse(text: str, where: str = "contract") -> Contract:
+    """The contract in ``text`` (YAML); ``where`` is named in errors."""
+    try:
+        raw = yaml.load(text, yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise ContractError(f"{where}: not YAML: {' '.join(str(error).split())}; {_HOME}") from error
+    try:
+        contract = msgspec.convert(raw, Contract)
+    except msgspec.ValidationError as error:
+        raise ContractError(f"{where}: {_named(raw, error)}; {_HOME}") from error
+    wrong = list(_contradictions(contract))
+    if wrong:
+        raise ContractError(f"{where}: {'; '.join(wrong)}; {_HOME}")
+    return contract
+
+
+def _named(raw: Any, error: msgspec.ValidationError) -> str:
+    """The message with the whole path: msgspec itself writes ``$.services[...]`` for a value of a mapping."""
+    for section, kind in _MAPPINGS.items():
+        if f"$.{section}[...]" not in str(error) or not isinstance(raw.get(section), dict):
+            continue
+        for key, value in raw[section].items():
+            try:
+                msgspec.convert(value, kind)
+            except msgspec.ValidationError as inner:
+                message, _, rest = str(inner).partition(" - at `$")
+                return f"{message} - at {section}.{key}{rest.rstrip('`')}"
+    return re.sub(r" - at `\$\.?([^`]*)`", r" - at \1", str(error))
+
+
+def _contradictions(contract: Contract) -> Iterator[str]:
+    """What each value alone cannot show."""
+    shares = sum(service.cpu_percent for service in contract.services.values())
+    if shares + contract.cpu.headroom_percent != contract.cpu.total_percent:
+        yield (
+            f"services.*.cpu_percent add up to {shares:g}; with cpu.headroom_percent {contract.cpu.headroom_percent:g} "
+            f"that must be cpu.total_percent {contract.cpu.total_percent:g}: change a share or the headroom"
+        )
+    for tier_name, tier in contract.tiers.items():
+        memory_mb = sum(service.memory_mb for service in contract.tier(tier_name).values())
+        if memory_mb != tier.memory_mb:
+            yield (
+                f"services of tier {tier_name} add up to {memory_mb} MB, "
+                f"tiers.{tier_name}.memory_mb says {tier.memory_mb}"
+            )
+    whole_mb = sum(service.memory_mb for service in contract.services.values())
+    if whole_mb != contract.memory.services_mb:
+        yield f"services.*.memory_mb add up to {whole_mb}, memory.services_mb says {contract.memory.services_mb}"
+    yield from _service_faults(contract)
+    for name, threshold in contract.thresholds.items():
+        if not threshold.clear_warning <= threshold.warning < threshold.critical:
+            yield f"thresholds.{name}: clear_warning <= warning < critical must hold"
+    if contract.pool.min > contract.pool.max:
+        yield f"pool.min {contract.pool.min} is above pool.max {contract.pool.max}"
+
+
+def _service_faults(contract: Contract) -> Iterator[str]:
+    taken = {port: f"ports.{name}" for name, port in contract.ports.items()}
+    for name, service in contract.services.items():
+        here = f"services.{name}"
+        if service.tier not in contract.tiers:
+            yield f"{here}.tier {service.tier} is not in tiers"
+            continue
+        if service.port is not None:
+            ports = contract.tiers[service.tier].ports
+            if ports is None:
+                yield f"{here}.port {service.port}: tier {service.tier} has no ports; remove it"
+            elif service.port not in ports:
+                yield f"{here}.port {service.port} is outside its tier's range {ports.first}-{ports.last}"
+            if service.port in taken:
+                yield f"{here}.port {service.port} is taken by {taken[service.port]}"
+            taken[service.port] = f"{here}.port"
+        for other in service.depends_on:
+            if other in EXTERNALS:
+                continue
+            if other not in contract.services:
+                yield f"{here}.depends_on names {other}, which is no service; known beside them: {sorted(EXTERNALS)}"
+            elif contract.services[other].start_order >= service.start_order:
+                yield f"{here}.depends_on {other}, which does not start earlier (start_order)"

@@ -1,0 +1,1 @@
+"""Coinbase Exchange's public market data."""

@@ -1,0 +1,113 @@
+"""The chance that a market settles above its strike, with the settlement's averaging taken in.
+
+The price is a random walk with volatility s per sqrt(second). The settlement is the mean A of n = 60 values, the next of
+them in d seconds and one second apart, so seen from now
+    Var(A) = s^2 (d + (n - 1)(2n - 1) / 6n)         that is about s^2 (T - 40) for T >= 60 s to the close
+(a walk of T - 60 s to the window, then a third of the window). Inside the last minute the k values on record are a
+constant and n - k remain: mean (k m + (n - k) price) / n, and only the rest varies. Values that should be on record and
+are not (the feed was away) count as uncertain, walked backwards from now.
+Volatility itself is an estimate, so the normal law is mixed over half to twice of it: real tails are fatter than one normal's.
+"""
+
+from __future__ import annotations
+
+import math
+
+from recio.market.settlement import AVERAGING_S, Observed, result_of
+
+__all__ = ["NEARLY", "probability_above", "probability_yes", "variance_s"]
+
+# As sure as the model gets before the outcome is determined: 0 and 1 exactly mean "decided", nothing else.
+NEARLY = 1e-6
+
+# (factor on the volatility, weight): weights add to 1, the mean variance is 1.0
+_MIXTURE = ((0.65, 0.35), (1.0, 0.45), (1.4166, 0.20))
+
+
+def variance_s(delay_s: float, count: int) -> float:
+    """Variance, in units of s^2, of the mean of ``count`` values one second apart, the first ``delay_s`` from now."""
+    if count <= 0:
+        return 0.0
+    return max(0.0, delay_s) + (count - 1) * (2 * count - 1) / (6.0 * count)
+
+
+def _normal(z: float) -> float:
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
+
+
+def _future(seconds_to_close: float, averaging_s: int) -> int:
+    """How many of the values (close - averaging ... close - 1) are still to come; one that is due now is on record."""
+    return min(averaging_s, max(0, math.ceil(seconds_to_close) - 1))
+
+
+def probability_above(
+    price_e2: int,
+    strike_e2: int,
+    seconds_to_close: float,
+    vol_per_sqrt_s: float,
+    averaging_s: int = AVERAGING_S,
+    observed: Observed | None = None,
+    *,
+    inclusive: bool = False,
+    basis_sd_e2: float = 0.0,
+) -> float:
+    """The chance, 0 to 1, that the settlement's mean is above ``strike_e2`` (at or above with ``inclusive``).
+
+    ``observed`` is the part of the average on record (market.settlement.observe), needed inside the last minute.
+    ``basis_sd_e2`` is the standard deviation of our price against the index, in cents. Exactly 0.0 or 1.0 only when every value
+    is on record and there is no basis; rises with the price and falls with the strike. Raises ValueError for a price
+    that is not positive or a volatility that is negative or not finite.
+    """
+    if price_e2 <= 0:
+        raise ValueError(f"price_e2 is {price_e2}; a price is positive cents")
+    if not (math.isfinite(vol_per_sqrt_s) and vol_per_sqrt_s >= 0.0):
+        raise ValueError(f"vol_per_sqrt_s is {vol_per_sqrt_s}; a volatility is finite and not negative")
+    averaging_s = max(1, averaging_s)
+    future = _future(seconds_to_close, averaging_s)
+    past = averaging_s - future
+    known = min(past, observed.count) if observed else 0
+    missing = past - known
+    known_sum = known * observed.mean_e2 if observed else 0.0
+    mean = (known_sum + (missing + future) * price_e2) / averaging_s
+    if not future and not missing and basis_sd_e2 <= 0.0:
+        return 1.0 if result_of(mean, "greater_or_equal" if inclusive else "greater", strike_e2) == "yes" else 0.0
+    walk = (
+        (future / averaging_s) ** 2 * variance_s(seconds_to_close - future, future)
+        + (missing / averaging_s) ** 2 * variance_s(0.0, missing + 1)
+    )  # fmt: skip
+    sd_walk = vol_per_sqrt_s * price_e2 * math.sqrt(walk)
+    distance, chance = mean - strike_e2, 0.0
+    for factor, weight in _MIXTURE:
+        sd = math.hypot(factor * sd_walk, basis_sd_e2)
+        chance += weight * (_normal(distance / sd) if sd > 0.0 else 0.5 + 0.5 * ((distance > 0) - (distance < 0)))
+    return min(1.0 - NEARLY, max(NEARLY, chance))
+
+
+def probability_yes(
+    strike_type: str,
+    floor_strike_e2: int | None,
+    cap_strike_e2: int | None,
+    price_e2: int,
+    seconds_to_close: float,
+    vol_per_sqrt_s: float,
+    averaging_s: int = AVERAGING_S,
+    observed: Observed | None = None,
+    *,
+    basis_sd_e2: float = 0.0,
+) -> float | None:
+    """The chance that the market settles YES by its own rule; None when its strike is not known yet (a 15-minute
+    market before it opens) or the rule is foreign."""
+
+    def above(strike_e2: int, inclusive: bool) -> float:
+        return probability_above(
+            price_e2, strike_e2, seconds_to_close, vol_per_sqrt_s, averaging_s, observed,
+            inclusive=inclusive, basis_sd_e2=basis_sd_e2,
+        )  # fmt: skip
+
+    if strike_type in ("greater", "greater_or_equal") and floor_strike_e2 is not None:
+        return above(floor_strike_e2, strike_type == "greater_or_equal")
+    if strike_type in ("less", "less_or_equal") and cap_strike_e2 is not None:
+        return 1.0 - above(cap_strike_e2, strike_type == "less")
+    if strike_type == "between" and floor_strike_e2 is not None and cap_strike_e2 is not None:
+        return max(0.0, above(floor_strike_e2, True) - above(cap_strike_e2, False))
+    return None

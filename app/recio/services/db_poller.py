@@ -1,0 +1,80 @@
+"""db_poller: is the database quick, connected within the contract's pool, and does its change feed arrive."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from recio.monitoring.health import Check
+from recio.services.runtime import Context, Worker, run
+from recio.store.db import Notification
+from recio.store.system import close_incident, database_sample, open_incident
+
+__all__ = ["DbPoller", "main"]
+
+_LAG_MAX_MS = 1000.0
+_LONG_TX_S = 60.0
+
+
+class DbPoller(Worker):
+    """Samples the database; measures how long a notification takes to come back."""
+
+    name = "db_poller"
+    channels = ("db_poller_echo",)
+    period_s = 10.0
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._sent: dict[str, float] = {}
+        self._sampled_s = float("-inf")
+        self._lag_ms: float | None = None
+        self._connections = 0
+
+    def work(self, notes: Sequence[Notification], now_s: float) -> None:
+        """Note the echo that came; when a sample is due, take it and send the next echo."""
+        for note in notes:
+            sent = self._sent.pop(note.payload, None)
+            if sent is not None:
+                self._lag_ms = 1000.0 * (time.monotonic() - sent)
+        if time.monotonic() - self._sampled_s < self.period_s - 0.5:
+            return
+        self._sampled_s = time.monotonic()
+        if self._sent:  # the echo before this one never came
+            self._lag_ms = None
+        row = database_sample(self.db, self._lag_ms)
+        self._connections = row["connections"]
+        pool = self.ctx.contract.pool
+        self._incident(
+            "database connections",
+            self._connections > pool.max,
+            f"{self._connections} connections, the contract allows {pool.max}",
+            "recio logs main_app; look for clients that do not belong here",
+        )
+        self._incident(
+            "database long transaction",
+            row["longest_tx_s"] > _LONG_TX_S,
+            f"a transaction is open for {row['longest_tx_s']:.0f} s; it holds back vacuum",
+            "SELECT * FROM pg_stat_activity ORDER BY xact_start; end the session that forgot it",
+        )
+        key = f"{now_s:.3f}"
+        self._sent = {key: time.monotonic()}
+        self.db.notify("db_poller_echo", key)
+        self.useful(now_s)
+
+    def _incident(self, key: str, wrong: bool, cause: str, action: str) -> None:
+        if wrong:
+            open_incident(self.db, key, "warning", cause, action, self.name)
+        else:
+            close_incident(self.db, key)
+
+    def checks(self, now_s: float) -> list[Check]:
+        """The change feed works: the last echo came back, soon."""
+        if self._lag_ms is None:
+            return [Check("change feed", False, "no notification has come back yet")]
+        slow = self._lag_ms > _LAG_MAX_MS
+        return [Check("change feed", not slow, f"a notification took {self._lag_ms:.0f} ms" if slow else "")]
+
+
+def main() -> int:
+    """Run the service."""
+    return run(DbPoller)

@@ -1,0 +1,71 @@
+"""The writing side of health: sd_notify for systemd, and the report file for everybody else."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from recio import release
+from recio.monitoring.health import Check, Report, run_dir
+from recio.monitoring.process import CpuMeter, pss_kb
+
+__all__ = ["Check", "HealthFile", "sd_notify"]
+
+_PSS_EVERY_S = 10.0  # reading smaps_rollup walks every page of the process
+
+
+def sd_notify(*states: str) -> None:
+    """Tell systemd, for example ``sd_notify("READY=1", "STATUS=working")``; does nothing outside a unit."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect("\0" + address[1:] if address.startswith("@") else address)
+        sender.sendall("\n".join(states).encode())
+
+
+class HealthFile:
+    """Writes a service's report, atomically, and measures the process while at it."""
+
+    def __init__(self, service: str, mode: str) -> None:
+        self.service, self.mode = service, mode
+        self._path = run_dir(service) / "health.json"
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._started_s = time.time()
+        self._cpu = CpuMeter(time.monotonic())
+        self._cpu_percent: float | None = None
+        self._pss_kb: int | None = None
+        self._measured_s = float("-inf")
+
+    def write(self, checks: Sequence[Check], useful_s: float | None) -> Report:
+        """Write the report: healthy when every check is ok, the reason being what is not. Also gives it back."""
+        now_s = time.time()
+        if time.monotonic() - self._measured_s >= _PSS_EVERY_S:
+            self._measured_s = time.monotonic()
+            self._pss_kb, self._cpu_percent = pss_kb(), self._cpu.percent(time.monotonic())
+        wrong = [f"{check.name}: {check.why}" for check in checks if not check.ok]
+        if not checks:
+            wrong = ["nothing proven yet"]
+        report = Report(
+            service=self.service,
+            pid=os.getpid(),
+            at_s=now_s,
+            started_s=self._started_s,
+            healthy=not wrong,
+            reason="; ".join(wrong),
+            useful_s=useful_s,
+            checks=tuple(checks),
+            pss_kb=self._pss_kb,
+            cpu_percent=self._cpu_percent,
+            version=release(),
+            mode=self.mode,
+        )
+        fresh = self._path.with_suffix(".new")
+        fresh.write_bytes(msgspec.json.encode(report))
+        fresh.chmod(0o644)
+        fresh.replace(self._path)
+        return report

@@ -1,0 +1,253 @@
+"""kalshi_api_watchdog: which markets there are, their books, and whether the exchange answers us quickly and in time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from recio.exchange.errors import ExchangeError
+from recio.exchange.kalshi.book import Books
+from recio.exchange.kalshi.messages import ErrorFrame, FrameError, Lifecycle, Subscribed, parse_frame
+from recio.exchange.kalshi.models import Market
+from recio.exchange.kalshi.subscribe import add_markets, delete_markets, get_snapshot, subscribe
+from recio.monitoring.health import Check
+from recio.services import log
+from recio.services.feeds import kalshi_client, kalshi_feed, stream_check
+from recio.services.runtime import Context, Worker, run
+from recio.store import market_data as store
+from recio.store.db import Notification
+
+__all__ = ["KalshiApiWatchdog", "main", "nearest"]
+
+_DISCOVER_S, _PROBE_S, _RESULTS_S, _CONFIRM_S, _FLUSH_S = 10.0, 5.0, 3.0, 1.0, 0.25
+_STRIKES_EACH_SIDE = 8
+_STREAM_ALIVE_S = 5.0
+
+
+def nearest(markets: Sequence[Market], price_e2: int | None, each_side: int = _STRIKES_EACH_SIDE) -> list[str]:
+    """The tickers of an event worth a book: the strikes around the price; around the middle while it is unknown."""
+    ladder = sorted(markets, key=lambda m: (m.floor_strike_e2 or m.cap_strike_e2 or 0, m.ticker))
+    if price_e2 is None:
+        middle = len(ladder) // 2
+    else:
+        middle = sum((m.floor_strike_e2 or m.cap_strike_e2 or 0) <= price_e2 for m in ladder)
+    return [m.ticker for m in ladder[max(0, middle - each_side) : middle + each_side]]
+
+
+class KalshiApiWatchdog(Worker):
+    """REST for discovery and results, one stream for books; the exchange's state every few seconds."""
+
+    name = "kalshi_api_watchdog"
+    channels = ("trade",)
+    period_s = 0.25
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._client = kalshi_client(self.settings)
+        self._books = Books()
+        self._markets: dict[str, Market] = {}
+        self._saved: dict[str, Market] = {}
+        self._wanted: set[str] = set()
+        self._subscribed: set[str] = set()
+        self._sid: int | None = None
+        self._connection = 0
+        self._dirty: set[str] = set()
+        self._due: dict[str, float] = {}
+        self._command = 1
+        self._problem = "not asked yet"
+        self._feed = kalshi_feed(self.settings, self._hello, self.name)
+
+    def _hello(self) -> list[bytes]:
+        wanted = sorted(self._wanted)
+        lines = [subscribe(1, ["market_lifecycle_v2"])]
+        return [*lines, subscribe(2, ["orderbook_delta"], wanted)] if wanted else lines
+
+    def sources(self) -> list[int]:
+        """The stream's wake pipe."""
+        return [self._feed.fileno()]
+
+    def stop(self) -> None:
+        """Close both connections."""
+        self._feed.close()
+        self._client.close()
+
+    def _is_due(self, what: str, every_s: float) -> bool:
+        now = time.monotonic()
+        if now < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now + every_s
+        return True
+
+    # ------------------------------------------------------------------ one round
+    def work(self, notes: Sequence[Notification], now_s: float) -> None:
+        """Frames first, then whatever is due."""
+        self._frames()
+        try:
+            if self._is_due("discover", _DISCOVER_S):
+                self._discover(now_s)
+            if self._is_due("results", _RESULTS_S) or notes:
+                self._results()
+            if self._is_due("probe", _PROBE_S):
+                self._probe(now_s)
+                self._problem = ""
+                self.useful(now_s)
+        except ExchangeError as failure:
+            self._due["discover"] = 0.0
+            if str(failure) != self._problem:
+                log.warning("exchange does not serve", why=failure)
+            self._problem = str(failure)
+            self._save_state(now_s, active=False, trading=False)
+        self._flush(now_s)
+
+    def _frames(self) -> None:
+        for frame in self._feed.drain():
+            if frame.connection != self._connection:
+                self._connection, self._sid = frame.connection, None
+                self._books.reset()
+                self._subscribed.clear()
+            try:
+                message = parse_frame(frame.data)
+            except FrameError as wrong:
+                log.warning("frame not understood", why=wrong)
+                continue
+            if isinstance(message, Subscribed) and message.channel == "orderbook_delta":
+                self._sid = message.sid
+            elif isinstance(message, Lifecycle) and message.event_type in ("created", "determined", "settled"):
+                self._due["discover" if message.event_type == "created" else "results"] = 0.0
+            elif isinstance(message, ErrorFrame):
+                log.warning("exchange stream error", code=message.code, text=message.text)
+                if message.is_terminal:
+                    self._sid = None
+                    self._subscribed.clear()
+            book = self._books.apply(message, frame.received_s)
+            if book is not None:
+                self._dirty.add(book.market_ticker)
+                self._subscribed.add(book.market_ticker)
+
+    # ------------------------------------------------------------------ REST
+    def _discover(self, now_s: float) -> None:
+        found: dict[str, Market] = {}
+        for series in self.settings.series:
+            for market in self._client.markets(series, status="open"):
+                found[market.ticker] = market
+        self._save([m for t, m in found.items() if self._saved.get(t) != m])
+        self._markets = found
+        self._choose(now_s)
+
+    def _results(self) -> None:
+        rows = store.markets_wanting_result(self.db, self.settings.mode)
+        fresh = [self._client.market(row["market_ticker"]) for row in rows]
+        done = [m for m in fresh if m.result and m.settlement_value_e4 is not None]
+        self._save(fresh)
+        if done:
+            self.db.notify("settlement", len(done))
+
+    def _save(self, markets: Sequence[Market]) -> None:
+        now = datetime.now(UTC)
+        store.save_markets(
+            self.db,
+            [
+                {
+                    "market_ticker": m.ticker, "mode": self.settings.mode, "event_ticker": m.event_ticker,
+                    "series_ticker": m.series_ticker, "title": m.title, "strike_type": m.strike_type,
+                    "floor_strike_e2": m.floor_strike_e2, "cap_strike_e2": m.cap_strike_e2,
+                    "open_time": store.when(m.open_time_s), "close_time": store.when(m.close_time_s),
+                    "status": m.status, "result": m.result, "settlement_value_e4": m.settlement_value_e4,
+                    "expiration_value": m.expiration_value, "volume_e2": m.volume_e2,
+                    "price_ranges": [msgspec.structs.asdict(r) for r in m.price_ranges], "updated_at": now,
+                }
+                for m in markets
+            ],
+        )  # fmt: skip
+        self._saved = {t: m for t, m in self._saved.items() if t in self._markets} | {m.ticker: m for m in markets}
+
+    def _probe(self, now_s: float) -> None:
+        status = self._client.exchange_status()
+        self._client.balance()  # a signed call: proves key, clock and account, not only that a port answers
+        self._save_state(now_s, status.exchange_active, status.trading_active)
+
+    def _save_state(self, now_s: float, active: bool, trading: bool) -> None:
+        seen = self._feed.last_frame_s
+        signed = self._client.last_signed_ok_s
+        store.save_exchange_state(
+            self.db,
+            {
+                "mode": self.settings.mode,
+                "at": store.when(now_s),
+                "exchange_active": active,
+                "trading_active": trading,
+                "latency_ms": self._client.last_latency_ms,
+                "clock_skew_s": self._client.clock_skew_s,
+                "signed_call_at": store.when(signed) if signed else None,
+                "stream_frame_at": store.when(seen) if seen else None,
+                "detail": self._problem,
+            },
+        )
+
+    # ------------------------------------------------------------------ which books
+    def _choose(self, now_s: float) -> None:
+        price = store.newest_price(self.db)
+        price_e2 = price["price_e2"] if price else None
+        by_event: dict[str, list[Market]] = {}
+        for market in self._markets.values():
+            if market.open_time_s <= now_s < market.close_time_s:
+                by_event.setdefault(market.event_ticker, []).append(market)
+        wanted = {ticker for ladder in by_event.values() for ticker in nearest(ladder, price_e2)}
+        held = self.db.all(
+            "SELECT DISTINCT market_ticker FROM users.trades WHERE mode = %s AND close_time > now()"
+            " AND state IN ('pending', 'open', 'closing')",
+            (self.settings.mode,),
+        )
+        self._wanted = wanted | {row["market_ticker"] for row in held}
+
+    def _subscriptions(self) -> None:
+        if not self._feed.connected or not self._is_due("subscribe", 1.0):
+            return
+        self._command += 10
+        more, less = sorted(self._wanted - self._subscribed), sorted(self._subscribed - self._wanted)
+        if self._sid is None:
+            if self._wanted:
+                self._feed.send(subscribe(self._command, ["orderbook_delta"], sorted(self._wanted)))
+            return
+        if more:
+            self._feed.send(add_markets(self._command + 1, self._sid, more))
+        if less:
+            self._feed.send(delete_markets(self._command + 2, self._sid, less))
+            self._books.forget(less)
+            self._subscribed -= set(less)
+        for sid, tickers in self._books.stale_by_sid().items():
+            self._feed.send(get_snapshot(self._command + 3, sid, tickers))
+
+    # ------------------------------------------------------------------ to the database
+    def _flush(self, now_s: float) -> None:
+        self._subscriptions()
+        if self._dirty and self._is_due("flush", _FLUSH_S):
+            rows = []
+            for ticker in self._dirty:
+                book = self._books.get(ticker)
+                if book is not None:
+                    rows.append((ticker, book.yes_bids(), book.no_bids(), None, now_s, not book.stale))
+            store.save_books(self.db, rows)
+            self._dirty.clear()
+        seen = self._feed.last_frame_s
+        if self._feed.connected and seen and now_s - seen < _STREAM_ALIVE_S and self._is_due("confirm", _CONFIRM_S):
+            live = [t for t in self._subscribed if (b := self._books.get(t)) is not None and not b.stale]
+            store.confirm_books(self.db, live, seen)
+
+    def checks(self, now_s: float) -> list[Check]:
+        """The exchange answers signed calls; the stream lives; every wanted book is whole."""
+        stale = [t for t in self._wanted if (b := self._books.get(t)) is None or b.stale]
+        young = len(stale) <= len(self._wanted) // 4  # a new event's snapshots are on their way
+        return [
+            Check("exchange", not self._problem, self._problem),
+            stream_check(self._feed),
+            Check("books", young, f"{len(stale)} of {len(self._wanted)} books are not whole"),
+        ]
+
+
+def main() -> int:
+    """Run the service."""
+    return run(KalshiApiWatchdog)

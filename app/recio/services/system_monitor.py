@@ -1,0 +1,87 @@
+"""system_monitor: the host and every service against the contract; one incident per threshold crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from recio.monitoring.health import Check
+from recio.monitoring.host import Alarm, measure
+from recio.monitoring.status import collect
+from recio.services.runtime import Context, Worker, run
+from recio.store.db import Notification
+from recio.store.system import close_incident, open_incident, save_host_sample, save_service_samples
+
+__all__ = ["SystemMonitor", "main"]
+
+_MEMORY_HOLD = 6  # readings above a service's memory budget before it is an incident
+
+
+class SystemMonitor(Worker):
+    """Measures, keeps samples, raises and closes incidents."""
+
+    name = "system_monitor"
+    period_s = 10.0
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._alarms = {
+            metric: Alarm(limit.warning, limit.critical)
+            for metric, limit in ctx.contract.thresholds.items()
+            if metric in ("cpu", "memory", "disk")
+        }
+        self._over_budget: dict[str, int] = {}
+        measure()
+
+    def work(self, notes: Sequence[Notification], now_s: float) -> None:
+        """Measure the host, then the services."""
+        host = measure()
+        save_host_sample(self.db, host.cpu_percent, host.memory_percent, host.disk_percent, host.detail)
+        for metric, value in (("cpu", host.cpu_percent), ("memory", host.memory_percent), ("disk", host.disk_percent)):
+            self._alarm(metric, value)
+        status = collect(self.ctx.contract, self.settings.mode)
+        at = datetime.now(UTC)
+        save_service_samples(
+            self.db,
+            [
+                (s.name, at, s.healthy, int(s.pss_mb * 1024) if s.pss_mb else None, s.cpu_percent, s.restarts, s.reason)
+                for s in status.services
+            ],
+        )
+        for service in status.services:
+            self._budget(service.name, service.pss_mb)
+        self.useful(now_s)
+
+    def _alarm(self, metric: str, value: float) -> None:
+        alarm, limit = self._alarms.get(metric), self.ctx.contract.thresholds.get(metric)
+        if alarm is None or limit is None:
+            return
+        level = alarm.read(value)
+        for severity in ("warning", "critical"):
+            key = f"host {metric} {severity}"
+            if level == severity:
+                bound = limit.warning if severity == "warning" else limit.critical
+                cause = f"{metric} at {value:.0f} %, {severity} from {bound:g} %"
+                open_incident(self.db, key, severity, cause, limit.action, self.name)
+            else:
+                close_incident(self.db, key)
+
+    def _budget(self, service: str, pss_mb: float | None) -> None:
+        budget = self.ctx.contract.services[service].memory_mb
+        over = pss_mb is not None and pss_mb > budget
+        self._over_budget[service] = self._over_budget.get(service, 0) + 1 if over else 0
+        key = f"{service} memory"
+        if self._over_budget[service] >= _MEMORY_HOLD:
+            cause = f"{service} holds {pss_mb} MB, its budget is {budget} MB"
+            open_incident(self.db, key, "warning", cause, f"recio restart {service}, and report it", self.name)
+        elif not over:
+            close_incident(self.db, key)
+
+    def checks(self, now_s: float) -> list[Check]:
+        """Useful work already says it: a sample of host and services is kept each round."""
+        return []
+
+
+def main() -> int:
+    """Run the service."""
+    return run(SystemMonitor)

@@ -1,0 +1,244 @@
+"""The ledger's queries: trades, orders, fills, settlements. Writers: trade_manager, trade_executor, kalshi_account_sync."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg2.extras import Json
+
+from recio.store.db import Database
+
+__all__ = [
+    "LIVE_STATES",
+    "add_event",
+    "claim_intent",
+    "decide_ticket",
+    "fills_of_trade",
+    "finish_order",
+    "insert_order",
+    "insert_trade",
+    "live_trades",
+    "new_tickets",
+    "orders_of_trade",
+    "record_fills",
+    "record_settlements",
+    "risk_facts",
+    "settlement_of",
+    "trade_by_id",
+    "unfinished_orders",
+    "update_trade",
+]
+
+Row = dict[str, Any]
+LIVE_STATES = ("pending", "open", "closing", "expired")
+
+
+# ------------------------------------------------------------------ tickets
+def new_tickets(db: Database, user_id: str) -> list[Row]:
+    """Tickets nobody decided yet, oldest first."""
+    return db.all(
+        "SELECT *, extract(epoch FROM now() - created_at) AS age_s FROM users.tickets"
+        " WHERE state = 'new' AND user_id = %s ORDER BY ticket_id",
+        (user_id,),
+    )
+
+
+def decide_ticket(db: Database, ticket_id: int, state: str, reason: str, trade_id: int | None) -> None:
+    """Accept or refuse a ticket, once."""
+    db.run(
+        "UPDATE users.tickets SET state = %s, reason = %s, trade_id = coalesce(%s, trade_id), decided_at = now()"
+        " WHERE ticket_id = %s AND state = 'new'",
+        (state, reason, trade_id, ticket_id),
+    )
+
+
+# ------------------------------------------------------------------ trades
+def insert_trade(db: Database, row: Row) -> int:
+    """A pending trade; gives its id."""
+    names = ", ".join(row)
+    places = ", ".join(f"%({name})s" for name in row)
+    made = db.one(f"INSERT INTO users.trades ({names}) VALUES ({places}) RETURNING trade_id", row)  # noqa: S608
+    assert made is not None  # noqa: S101 - RETURNING of an insert that did not raise
+    return int(made["trade_id"])
+
+
+def update_trade(db: Database, user_id: str, trade_id: int, changes: Row) -> None:
+    """Set columns of one trade."""
+    sets = ", ".join(f"{name} = %({name})s" for name in changes)
+    db.run(
+        f"UPDATE users.trades SET {sets} WHERE user_id = %(key_user)s AND trade_id = %(key_trade)s",  # noqa: S608
+        changes | {"key_user": user_id, "key_trade": trade_id},
+    )
+
+
+def add_event(db: Database, user_id: str, trade_id: int, kind: str, detail: Row) -> None:
+    """Append to the trade's log."""
+    db.run(
+        "INSERT INTO users.trade_events (user_id, trade_id, kind, detail) VALUES (%s, %s, %s, %s)",
+        (user_id, trade_id, kind, Json(detail)),
+    )
+
+
+def live_trades(db: Database, user_id: str, mode: str) -> list[Row]:
+    """Every trade that is not finished."""
+    return db.all(
+        "SELECT * FROM users.trades WHERE user_id = %s AND mode = %s"
+        " AND state IN ('pending', 'open', 'closing', 'expired') ORDER BY trade_id",
+        (user_id, mode),
+    )
+
+
+def trade_by_id(db: Database, user_id: str, trade_id: int) -> Row | None:
+    """One trade, or None."""
+    return db.one("SELECT * FROM users.trades WHERE user_id = %s AND trade_id = %s", (user_id, trade_id))
+
+
+# ------------------------------------------------------------------ orders
+def insert_order(db: Database, row: Row) -> int:
+    """An order intent; gives its id. In one transaction with the trade it belongs to."""
+    made = db.one(
+        "INSERT INTO users.orders (user_id, mode, trade_id, client_order_id, purpose, market_ticker, side, count_e2,"
+        " limit_price_e4) VALUES (%(user_id)s, %(mode)s, %(trade_id)s, %(client_order_id)s, %(purpose)s,"
+        " %(market_ticker)s, %(side)s, %(count_e2)s, %(limit_price_e4)s) RETURNING order_id",
+        row,
+    )
+    assert made is not None  # noqa: S101
+    return int(made["order_id"])
+
+
+def claim_intent(db: Database, mode: str) -> Row | None:
+    """Take the oldest intent and mark it sending, committed before anything goes out; None when there is none."""
+    with db.transaction():
+        row = db.one(
+            "SELECT * FROM users.orders WHERE state = 'intent' AND mode = %s ORDER BY (purpose = 'exit') DESC, order_id"
+            " LIMIT 1 FOR UPDATE SKIP LOCKED",
+            (mode,),
+        )
+        if row is not None:
+            db.run("UPDATE users.orders SET state = 'sending', sent_at = now() WHERE order_id = %s", (row["order_id"],))
+        return row
+
+
+def finish_order(db: Database, order: Row, state: str, reason: str, **columns: Any) -> None:
+    """Record what became of an order, its event, and tell the trade's manager; one transaction."""
+    columns |= {"state": state, "reason": reason}
+    sets = ", ".join(f"{name} = %({name})s" for name in columns)
+    done = ", done_at = now()" if state in ("filled", "cancelled", "refused") else ""
+    with db.transaction():
+        db.run(
+            f"UPDATE users.orders SET {sets}{done} WHERE order_id = %(key)s",  # noqa: S608 - names from code
+            columns | {"key": order["order_id"]},
+        )
+        detail = {"order_id": order["order_id"], "reason": reason, "client_order_id": order["client_order_id"]}
+        add_event(db, order["user_id"], order["trade_id"], f"order_{state}", detail)
+        db.notify("order_update", order["trade_id"])
+
+
+def unfinished_orders(db: Database, mode: str) -> list[Row]:
+    """Orders whose last word has not been heard."""
+    return db.all(
+        "SELECT *, extract(epoch FROM now() - sent_at) AS sent_age_s FROM users.orders"
+        " WHERE state IN ('intent', 'sending', 'resting', 'partially_filled', 'unknown') AND mode = %s"
+        " ORDER BY order_id",
+        (mode,),
+    )
+
+
+def orders_of_trade(db: Database, user_id: str, trade_id: int) -> list[Row]:
+    """A trade's orders, oldest first."""
+    return db.all(
+        "SELECT * FROM users.orders WHERE user_id = %s AND trade_id = %s ORDER BY order_id", (user_id, trade_id)
+    )
+
+
+# ------------------------------------------------------------------ fills and settlements
+def record_fills(db: Database, mode: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Insert fills not seen before, by fill id: (fill_id, exchange_order_id, ticker, book_side, count_e2,
+    yes_price_e4, fee_e6, is_taker, filled_at). Gives how many were new; notifies ``fill`` when any was."""
+    new = 0
+    with db.transaction():
+        for row in rows:
+            new += db.run(
+                "INSERT INTO users.fills (mode, fill_id, exchange_order_id, market_ticker, book_side, count_e2,"
+                " yes_price_e4, fee_e6, is_taker, filled_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+                " ON CONFLICT DO NOTHING",
+                (mode, *row),
+            )
+        if new:
+            db.notify("fill", new)
+    return new
+
+
+def fills_of_trade(db: Database, user_id: str, trade_id: int) -> list[Row]:
+    """The fills of a trade's own orders, with each order's purpose: quantities of two trades on a ticker stay apart."""
+    return db.all(
+        "SELECT f.*, o.purpose, o.side AS trade_side, o.order_id FROM users.fills f JOIN users.orders o"
+        " ON o.exchange_order_id = f.exchange_order_id AND o.mode = f.mode"
+        " WHERE o.user_id = %s AND o.trade_id = %s ORDER BY f.filled_at, f.fill_id",
+        (user_id, trade_id),
+    )
+
+
+def record_settlements(db: Database, mode: str, rows: Sequence[tuple[str, str, int, int | None, datetime]]) -> int:
+    """Insert market results not seen before: (ticker, result, settlement_value_e4, revenue_e6, settled_at)."""
+    new = 0
+    with db.transaction():
+        for row in rows:
+            new += db.run(
+                "INSERT INTO users.settlements (mode, market_ticker, result, settlement_value_e4, revenue_e6, settled_at)"
+                " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                (mode, *row),
+            )
+        if new:
+            db.notify("settlement", new)
+    return new
+
+
+def settlement_of(db: Database, mode: str, ticker: str) -> Row | None:
+    """A market's final result: from the account's settlements, else from the market itself; None until it is posted."""
+    return db.one(
+        "SELECT result, settlement_value_e4, settled_at FROM users.settlements"
+        " WHERE mode = %(mode)s AND market_ticker = %(ticker)s"
+        " UNION ALL SELECT result, settlement_value_e4, updated_at FROM live_data.markets"
+        " WHERE mode = %(mode)s AND market_ticker = %(ticker)s AND result <> '' AND settlement_value_e4 IS NOT NULL"
+        " LIMIT 1",
+        {"mode": mode, "ticker": ticker},
+    )
+
+
+# ------------------------------------------------------------------ what risk needs to know
+def risk_facts(db: Database, user_id: str, mode: str, ticker: str) -> Row:
+    """One row with every fact the risk rules ask for; a fact that is not known is NULL, and NULL refuses."""
+    row = db.one(
+        """
+        SELECT
+          (SELECT value FROM users.settings WHERE user_id = %(user)s AND name = 'kill_switch') AS kill_switch,
+          (SELECT extract(epoch FROM now() - received_at) FROM live_data.btc_price) AS price_age_s,
+          (SELECT CASE WHEN valid THEN extract(epoch FROM now() - received_at) END
+             FROM live_data.books WHERE market_ticker = %(ticker)s) AS book_age_s,
+          (SELECT row_to_json(m) FROM live_data.markets m WHERE market_ticker = %(ticker)s AND mode = %(mode)s) AS market,
+          (SELECT row_to_json(e) FROM (SELECT *, extract(epoch FROM now() - at) AS age_s
+             FROM live_data.exchange_state WHERE mode = %(mode)s) e) AS exchange,
+          (SELECT row_to_json(b) FROM (SELECT balance_e6, extract(epoch FROM now() - seen_at) AS age_s
+             FROM users.balances WHERE mode = %(mode)s) b) AS balance,
+          (SELECT row_to_json(d) FROM (SELECT entries_allowed, root_cause, extract(epoch FROM now() - at) AS age_s
+             FROM system.dependency_state) d) AS dependencies,
+          (SELECT row_to_json(r) FROM (SELECT ok, extract(epoch FROM now() - at) AS age_s FROM users.reconciliations
+             WHERE mode = %(mode)s ORDER BY reconciliation_id DESC LIMIT 1) r) AS reconciliation,
+          (SELECT coalesce(json_agg(json_build_object('trade_id', trade_id, 'market_ticker', market_ticker,
+               'event_ticker', event_ticker, 'strike_e2', strike_e2, 'side', side, 'state', state,
+               'exposure_e6', CASE WHEN entry_count_e2 > 0 THEN entry_cost_e6 + fees_e6
+                                   ELSE count_e2 * limit_price_e4 END)), '[]')
+             FROM users.trades WHERE user_id = %(user)s AND mode = %(mode)s
+              AND state IN ('pending', 'open', 'closing', 'expired')) AS live_trades,
+          (SELECT count(*) FROM users.orders WHERE user_id = %(user)s AND mode = %(mode)s AND state = 'unknown') AS unknown_orders,
+          (SELECT coalesce(sum(pnl_e6), 0)::bigint FROM users.trades WHERE user_id = %(user)s AND mode = %(mode)s
+             AND state = 'closed' AND closed_at >= date_trunc('day', now() AT TIME ZONE 'America/New_York')
+                                                     AT TIME ZONE 'America/New_York') AS pnl_today_e6
+        """,
+        {"user": user_id, "mode": mode, "ticker": ticker},
+    )
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    return row

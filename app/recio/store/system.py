@@ -1,0 +1,129 @@
+"""Queries of the system schema: incidents, samples, the detector's conclusion, settings, retention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg2.extras import Json
+
+from recio.store.db import Database
+
+__all__ = [
+    "close_incident",
+    "database_sample",
+    "open_incident",
+    "prune",
+    "save_dependency_state",
+    "save_host_sample",
+    "save_service_samples",
+    "setting",
+]
+
+Row = dict[str, Any]
+
+
+def open_incident(db: Database, key: str, severity: str, cause: str, action: str, seen_by: str) -> bool:
+    """Open an incident unless one with this key is open; True when it is new. One cause, one incident."""
+    with db.transaction():
+        new = db.run(
+            "INSERT INTO system.incidents (key, severity, cause, action, seen_by) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (key) WHERE closed_at IS NULL DO NOTHING",
+            (key, severity, cause, action, seen_by),
+        )
+        if new:
+            db.notify("incident", key)
+    return bool(new)
+
+
+def close_incident(db: Database, key: str) -> bool:
+    """Close the open incident with this key; True when there was one."""
+    with db.transaction():
+        closed = db.run("UPDATE system.incidents SET closed_at = now() WHERE key = %s AND closed_at IS NULL", (key,))
+        if closed:
+            db.notify("incident", key)
+    return bool(closed)
+
+
+def save_service_samples(db: Database, rows: Sequence[tuple[Any, ...]]) -> None:
+    """(service, at, healthy, pss_kb, cpu_percent, restarts, reason) of every service."""
+    with db.transaction(durable=False):
+        db.run_many(
+            "INSERT INTO system.service_samples (service, at, healthy, pss_kb, cpu_percent, restarts, reason) VALUES %s"
+            " ON CONFLICT DO NOTHING",
+            rows,
+        )
+
+
+def save_host_sample(db: Database, cpu: float, memory: float, disk: float, detail: Row) -> None:
+    """The host's CPU, memory and disk in percent, and what else was measured."""
+    with db.transaction(durable=False):
+        db.run(
+            "INSERT INTO system.host_samples (at, cpu_percent, memory_percent, disk_percent, detail)"
+            " VALUES (now(), %s, %s, %s, %s)",
+            (cpu, memory, disk, Json(detail)),
+        )
+
+
+def save_dependency_state(db: Database, entries_allowed: bool, root_cause: str, affected: Sequence[str]) -> None:
+    """The failure detector's conclusion. Executors and managers read it before every entry."""
+    with db.transaction(durable=False):
+        db.run(
+            "INSERT INTO system.dependency_state (at, entries_allowed, root_cause, affected) VALUES (now(), %s, %s, %s)"
+            " ON CONFLICT (one) DO UPDATE SET at = excluded.at, entries_allowed = excluded.entries_allowed,"
+            " root_cause = excluded.root_cause, affected = excluded.affected",
+            (entries_allowed, root_cause, Json(list(affected))),
+        )
+
+
+def database_sample(db: Database, notify_lag_ms: float | None) -> Row:
+    """Measure the database, keep the sample, give it back."""
+    with db.transaction(durable=False):
+        row = db.one(
+            """
+            INSERT INTO system.database_samples (at, connections, cache_hit, size_mb, longest_tx_s, dead_rows, notify_lag_ms)
+            SELECT now(),
+              (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'),
+              (SELECT blks_hit::float8 / nullif(blks_hit + blks_read, 0) FROM pg_stat_database WHERE datname = current_database()),
+              pg_database_size(current_database()) / 1048576.0,
+              (SELECT coalesce(max(extract(epoch FROM now() - xact_start)), 0) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()),
+              (SELECT coalesce(sum(n_dead_tup), 0) FROM pg_stat_user_tables),
+              %s
+            RETURNING *
+            """,
+            (notify_lag_ms,),
+        )
+    assert row is not None  # noqa: S101
+    return row
+
+
+def setting(db: Database, user_id: str, name: str) -> Row | None:
+    """A setting's value, or None when the user never set it."""
+    row = db.one("SELECT value FROM users.settings WHERE user_id = %s AND name = %s", (user_id, name))
+    return None if row is None else dict(row["value"])
+
+
+# What the coordinator may remove and when; nothing of the ledger is here, nor ever will be.
+_RETENTION = {
+    "live_data.btc_bars_1s": "at < now() - interval '2 days'",
+    "live_data.strike_tables": "close_time < now() - interval '10 minutes'",
+    "live_data.books": "market_ticker NOT IN (SELECT market_ticker FROM live_data.markets WHERE close_time > now())",
+    "live_data.markets": "close_time < now() - interval '1 day' AND market_ticker NOT IN"
+    " (SELECT market_ticker FROM users.trades WHERE state IN ('pending', 'open', 'closing', 'expired'))",
+    "users.reconciliations": "ok AND at < now() - interval '7 days'",
+    "system.service_samples": "at < now() - interval '1 day'",
+    "system.host_samples": "at < now() - interval '7 days'",
+    "system.database_samples": "at < now() - interval '7 days'",
+}
+
+
+def prune(db: Database) -> dict[str, int]:
+    """Remove what has outlived its use, in batches; gives the counts, zeros included, and keeps them."""
+    removed = {}
+    for table, condition in _RETENTION.items():
+        removed[table] = db.run(
+            f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {condition} LIMIT 5000))"  # noqa: S608
+        )
+    db.run("INSERT INTO system.retention_runs (removed) VALUES (%s)", (Json(removed),))
+    return removed

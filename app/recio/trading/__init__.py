@@ -1,0 +1,1 @@
+"""The ledger's arithmetic and the rules of trading: pure functions; the services bring the facts and the clock."""

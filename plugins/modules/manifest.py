@@ -1,0 +1,224 @@
+#!/usr/bin/python
+"""Write a list of files in one execution, then run the commands their changes call for, also after an interruption."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: manifest
+short_description: Write many files at once and apply what changed
+description:
+  - Writes each file atomically, only when its content, mode, owner or group differ, and gives one diff for all.
+  - Commands run when one of the files they watch changed. What is due is noted before the first write, so that a run that is
+    interrupted between a file and its command is completed by the next one.
+options:
+  name: {description: Names the note of commands that are due., type: str, required: true}
+  files:
+    description: The files. Missing parent folders are made (root, 0755).
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path: {description: Absolute path., type: path, required: true}
+      content: {description: The whole content; none means the file is removed., type: str}
+      mode: {description: Octal mode., type: str, default: "0644"}
+      owner: {description: User., type: str, default: root}
+      group: {description: Group., type: str, default: root}
+      validate: {description: A command with %s for the new file; the old one stays when it fails., type: str}
+      secret: {description: Keeps the content out of the diff., type: bool, default: false}
+  commands:
+    description: Run in this order after all files are written.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      argv: {description: The command., type: list, elements: str, required: true}
+      watch: {description: Path prefixes whose change calls for it., type: list, elements: str, required: true}
+author: [recio]
+"""
+EXAMPLES = r"""
+- name: Write the units
+  manifest:
+    name: units
+    files: [{path: /etc/systemd/system/a.service, content: "{{ lookup('template', 'a.service.j2') }}"}]
+    commands: [{argv: [systemctl, daemon-reload], watch: [/etc/systemd/system/]}]
+"""
+RETURN = r"""
+changed_paths: {description: The files that changed., type: list, returned: always}
+ran: {description: The commands that ran or, in check mode, would run., type: list, returned: always}
+"""
+
+import grp
+import json
+import os
+import pwd
+import shlex
+import shutil
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+
+PENDING = "/var/lib/recio/deploy/pending"
+
+
+def number(kind, name):
+    """The id of a user or group; None when there is none yet (only check mode goes on then)."""
+    try:
+        return pwd.getpwnam(name).pw_uid if kind == "user" else grp.getgrnam(name).gr_gid
+    except KeyError:
+        return None
+
+
+def present(path):
+    """What lies at ``path``: (bytes, mode, uid, gid), or None."""
+    try:
+        state = os.lstat(path)
+        with open(path, "rb") as file:
+            return file.read(), state.st_mode & 0o7777, state.st_uid, state.st_gid
+    except FileNotFoundError:
+        return None
+
+
+class Manifest:
+    def __init__(self, module):
+        self.module = module
+        self.check = module.check_mode
+        self.changed_paths, self.ran, self.diff = [], [], []
+        self.note = os.path.join(PENDING, module.params["name"] + ".json")
+
+    def fail(self, text):
+        self.module.fail_json(msg=text, changed_paths=self.changed_paths, ran=self.ran)
+
+    def difference(self, file):
+        """None when the file is as wanted, else its diff entry."""
+        path, content, mode = file["path"], file["content"], int(file["mode"], 8)
+        found = present(path)
+        if content is None:
+            return None if found is None else {"before_header": path, "after_header": "removed", "before": "", "after": ""}
+        uid, gid = number("user", file["owner"]), number("group", file["group"])
+        if not self.check and (uid is None or gid is None):
+            self.fail("%s: there is no user %s or no group %s on this host; they are made by the role host: run the provision "
+                      "playbook first" % (path, file["owner"], file["group"]))
+        if found == (content.encode(), mode, uid, gid):
+            return None
+        before = found[0].decode("utf-8", "replace") if found else ""
+        if file["secret"]:
+            before, after = ("(hidden)\n" if found else ""), "(hidden, changed)\n"
+        else:
+            after = content
+        header = "%s mode=%o" % (path, found[1]) if found else path
+        return {"before_header": header, "after_header": "%s mode=%o" % (path, mode), "before": before, "after": after}
+
+    def write(self, file):
+        path = file["path"]
+        if file["content"] is None:
+            os.unlink(path)
+            return
+        folder = os.path.dirname(path)
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+        handle, fresh = tempfile.mkstemp(prefix="." + os.path.basename(path) + ".", dir=folder)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(file["content"].encode())
+                out.flush()
+                os.fsync(out.fileno())
+            os.chown(fresh, number("user", file["owner"]), number("group", file["group"]))
+            os.chmod(fresh, int(file["mode"], 8))
+            self.validate(file, fresh)
+            os.replace(fresh, path)
+        finally:
+            if os.path.exists(fresh):
+                os.unlink(fresh)
+
+    def validate(self, file, fresh):
+        if not file["validate"]:
+            return
+        argv = [part.replace("%s", fresh) for part in shlex.split(file["validate"])]
+        code, out, err = self.module.run_command(argv)
+        if code:
+            self.fail("%s was refused by `%s` and is left as it was: %s" % (file["path"], file["validate"], (out + err).strip()))
+
+    def due(self):
+        """Commands called for by changes, or left over from an interrupted run; as indexes into the list."""
+        left = []
+        if os.path.exists(self.note):
+            with open(self.note) as file:
+                left = json.load(file)
+        return [
+            command["argv"]
+            for command in self.module.params["commands"]
+            if command["argv"] in left
+            or any(path.startswith(prefix) for path in self.changed_paths for prefix in command["watch"])
+        ]
+
+    def remember(self, commands):
+        if commands:
+            os.makedirs(PENDING, mode=0o755, exist_ok=True)
+            with open(self.note + ".new", "w") as file:
+                json.dump(commands, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(self.note + ".new", self.note)
+        elif os.path.exists(self.note):
+            os.unlink(self.note)
+
+    def run(self):
+        changing = []
+        for file in self.module.params["files"]:
+            entry = self.difference(file)
+            if entry:
+                changing.append(file)
+                self.changed_paths.append(file["path"])
+                self.diff.append(entry)
+        due = self.due()
+        if not self.check:
+            if due:
+                self.remember(due)
+            for file in changing:
+                try:
+                    self.write(file)
+                except OSError as error:
+                    self.fail("cannot write %s: %s" % (file["path"], error.strerror))
+        for argv in due:
+            if not self.check:
+                if not shutil.which(argv[0]):
+                    self.fail("`%s` is not on this host; was the role host (packages) run?" % argv[0])
+                code, out, err = self.module.run_command(argv)
+                if code:
+                    self.fail("`%s` failed (%d) and will be tried again by the next run: %s"
+                              % (" ".join(argv), code, (out + err).strip()[-1500:]))
+                self.remember(due[due.index(argv) + 1:])
+            self.ran.append(argv)
+        self.module.exit_json(changed=bool(changing or due), changed_paths=self.changed_paths, ran=self.ran, diff=self.diff)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "files": {
+                "type": "list", "elements": "dict", "required": True,
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "content": {"type": "str"},
+                    "mode": {"type": "str", "default": "0644"},
+                    "owner": {"type": "str", "default": "root"},
+                    "group": {"type": "str", "default": "root"},
+                    "validate": {"type": "str"},
+                    "secret": {"type": "bool", "default": False},
+                },
+            },
+            "commands": {
+                "type": "list", "elements": "dict", "default": [],
+                "options": {
+                    "argv": {"type": "list", "elements": "str", "required": True},
+                    "watch": {"type": "list", "elements": "str", "required": True},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    Manifest(module).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+#!/usr/bin/python
+"""Read in one execution everything the playbooks decide by; changes nothing."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: observe
+short_description: What kind of host this is and what of the appliance is on it
+description:
+  - Sets the fact C(recio). Reads only; works on a host where nothing is installed.
+options:
+  ports: {description: TCP ports whose listeners are of interest., type: list, elements: int, default: []}
+  home: {description: Where releases live., type: path, default: /opt/recio}
+author: [recio]
+"""
+EXAMPLES = r"""
+- name: Look at the host
+  observe: {ports: [80, 443]}
+"""
+RETURN = r"""
+ansible_facts: {description: The fact recio., type: dict, returned: always}
+"""
+
+import fcntl
+import glob
+import os
+import platform
+import pwd
+import shutil
+import socket
+import sys
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def text(path, default=""):
+    try:
+        with open(path) as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        return default
+
+
+def operating_system():
+    pairs = dict(line.split("=", 1) for line in text("/etc/os-release").splitlines() if "=" in line)
+    pairs = {key: value.strip('"') for key, value in pairs.items()}
+    return {"id": pairs.get("ID", ""), "version": pairs.get("VERSION_ID", ""), "name": pairs.get("PRETTY_NAME", "unknown")}
+
+
+def memory_mb():
+    for line in text("/proc/meminfo").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) // 1024
+    return 0
+
+
+def listeners(ports):
+    """[{port, process, unit}] of everything that listens on one of ``ports``."""
+    inodes = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in text(table).splitlines()[1:]:
+            fields = line.split()
+            port = int(fields[1].rsplit(":", 1)[1], 16)
+            if fields[3] == "0A" and port in ports:
+                inodes["socket:[%s]" % fields[9]] = port
+    found = {}
+    for fd in glob.glob("/proc/[0-9]*/fd/*") if inodes else []:
+        try:
+            port = inodes.get(os.readlink(fd))
+        except OSError:
+            continue
+        if port:
+            pid = fd.split("/")[2]
+            cgroup = text("/proc/%s/cgroup" % pid).strip().rsplit("/", 1)[-1]
+            found.setdefault(port, {"port": port, "process": text("/proc/%s/comm" % pid).strip(), "pid": int(pid), "unit": cgroup})
+    return [found.get(port, {"port": port, "process": "unknown", "pid": 0, "unit": ""}) for port in sorted(set(inodes.values()))]
+
+
+def sshd_ports(module):
+    ports = set()
+    if shutil.which("sshd", path="/usr/sbin:/usr/bin"):
+        code, out, _err = module.run_command(["/usr/sbin/sshd", "-T"])
+        if code == 0:
+            ports = {int(line.split()[1]) for line in out.splitlines() if line.startswith("port ")}
+    connection = os.environ.get("SSH_CONNECTION", "").split()
+    if len(connection) == 4:
+        ports.add(int(connection[3]))
+    return sorted(ports or {22})
+
+
+def locked(path):
+    """True when another process holds this lock of the package manager."""
+    try:
+        with open(path, "r+") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(file, fcntl.LOCK_UN)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def cloud_init():
+    if os.path.exists("/run/cloud-init/disabled") or not os.path.isdir("/run/cloud-init"):
+        return "absent"
+    return "done" if os.path.exists("/run/cloud-init/result.json") else "running"
+
+
+def root_line():
+    for line in text("/etc/fstab").splitlines():
+        fields = line.split()
+        if len(fields) >= 4 and not fields[0].startswith("#") and fields[1] == "/":
+            return {"line": line, "options": fields[3].split(","), "type": fields[2]}
+    return None
+
+
+def time_synchronized(module):
+    if not shutil.which("timedatectl"):
+        return None
+    code, out, _err = module.run_command(["timedatectl", "show", "--property", "NTPSynchronized", "--value"])
+    return {"yes": True, "no": False}.get(out.strip()) if code == 0 else None
+
+
+def address():
+    """The address this host is reached at: the one of this connection, or the one of its default route."""
+    connection = os.environ.get("SSH_CONNECTION", "").split()
+    if len(connection) == 4:
+        return connection[2]
+    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        probe.connect(("192.0.2.1", 9))  # a datagram socket: no packet leaves
+        return probe.getsockname()[0]
+    except OSError:
+        return "127.0.0.1"
+    finally:
+        probe.close()
+
+
+def users(names):
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return {name: name in known for name in names}
+
+
+def releases(home):
+    """What of the appliance is there."""
+    current = os.path.realpath(home + "/current") if os.path.islink(home + "/current") else ""
+    return {
+        "current": os.path.basename(current),
+        "complete": sorted(os.path.basename(os.path.dirname(p)) for p in glob.glob(home + "/releases/*/.complete")),
+        "deployed": text("/var/lib/recio/deploy/deployed").strip(),
+        "canary": text("/var/lib/recio/deploy/canary").strip(),
+        "keys": all(os.path.exists("/etc/recio/keys/" + n) for n in ("kalshi_private.pem", "kalshi_public.pem", "key_id")),
+    }
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "ports": {"type": "list", "elements": "int", "default": []},
+            "home": {"type": "path", "default": "/opt/recio"},
+        },
+        supports_check_mode=True,
+    )
+    disk, home = os.statvfs("/"), os.path.expanduser("~")
+    module.exit_json(
+        changed=False,
+        ansible_facts={
+            "recio": {
+                "os": operating_system(),
+                "python": "%d.%d" % sys.version_info[:2],
+                "machine": platform.machine(),
+                "hostname": socket.gethostname(),
+                "address": address(),
+                "root": os.geteuid() == 0,
+                "systemd": os.path.isdir("/run/systemd/system"),
+                "container": text("/run/systemd/container").strip(),
+                "cores": os.cpu_count() or 1,
+                "core_ids": sorted(os.sched_getaffinity(0)),
+                "memory_mb": memory_mb(),
+                "disk_gb": round(disk.f_blocks * disk.f_frsize / 2**30, 1),
+                "disk_free_gb": round(disk.f_bavail * disk.f_frsize / 2**30, 1),
+                "inodes_free_percent": round(100 * disk.f_favail / disk.f_files) if disk.f_files else 100,
+                "clock_s": time.time(),
+                "time_synchronized": time_synchronized(module),
+                "cloud_init": cloud_init(),
+                "packages_locked": locked("/var/lib/dpkg/lock-frontend") or locked("/var/lib/apt/lists/lock"),
+                "packages_interrupted": bool(os.path.isdir("/var/lib/dpkg/updates") and os.listdir("/var/lib/dpkg/updates")),
+                "python_apt": os.path.isdir("/usr/lib/python3/dist-packages/apt"),
+                "listeners": listeners(set(module.params["ports"])),
+                "ssh_ports": sshd_ports(module),
+                "ssh_keys": os.path.exists(home + "/.ssh/authorized_keys") and os.path.getsize(home + "/.ssh/authorized_keys") > 0,
+                "fstab_root": root_line(),
+                "clusters": sorted(
+                    {"/".join(p.split("/")[-2:]) for p in glob.glob("/etc/postgresql/*/*") + glob.glob("/var/lib/postgresql/[0-9]*/*")}
+                ),
+                "cluster_ours": text("/etc/recio/postgresql-cluster").strip(),
+                "releases": releases(module.params["home"]),
+                "users": users(["recio", "postgres", "caddy"]),
+            }
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

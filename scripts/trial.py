@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Trial hosts: `trial.py up|down|status|ssh|logs [--name NAME]` (standard library only; `make` calls it)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+
+from trialhost import machine, network, place, root
+from trialhost.place import Host, TrialError
+from trialhost.shell import machine_lock, need
+
+
+def up(name: str) -> Host:
+    """Bring the host up, whatever state an earlier run left it in; running already is fine."""
+    if os.geteuid() != 0:
+        raise TrialError("a trial host needs root: run `sudo make up` (containers, a bridge and firewall rules)")
+    need("mmdebstrap", "systemd-nspawn", "nft", "ip", "ssh", "ssh-keygen", "tar")
+    started = time.monotonic()
+    with machine_lock():
+        host = place.find_or_choose(name)
+        if machine.nspawn_pid(host) is not None:
+            network.up()
+            machine.wait_ready(host)
+            print(f"{host.name} is up already at {host.address}")
+            return host
+        root.check_space()
+        host.save()
+        network.up()
+        root.unpack(host)
+        machine.boot(host)
+        machine.check_way_out(host, f"{place.MIRROR}/dists/{place.SUITE}/Release")
+    print(f"{host.name} is up at {host.address} after {time.monotonic() - started:.0f} s: ssh -F {host.ssh_config} {name}")
+    return host
+
+
+def down(name: str) -> None:
+    """Stop and remove the host; with the last one of the machine goes the bridge."""
+    if os.geteuid() != 0:
+        raise TrialError("removing a trial host needs root: run `sudo make down`")
+    with machine_lock():
+        host = place.find(name)
+        if host is None:
+            print(f"there is no trial host {name}")
+        else:
+            machine.stop(host)
+            root.remove(host)
+            print(f"{name} is gone")
+        if not place.registered():
+            network.down()
+    shutil.rmtree(place.BUILD / "trial" / name, ignore_errors=True)
+    shutil.rmtree(place.BUILD / "secrets" / name, ignore_errors=True)
+    (place.BUILD / f"{name}.json").unlink(missing_ok=True)
+
+
+def status() -> None:
+    """One line per trial host of this machine."""
+    for record in place.registered():
+        mine = record["project"] == str(place.PROJECT)
+        host = Host(record["name"], record["address"])
+        running = ("running" if machine.nspawn_pid(host) else "stopped") if mine else "of another clone"
+        print(f"{host.name:12} {host.address:15} {running:16} {record['project']}")
+    if not place.registered():
+        print("no trial hosts; `make up` makes one")
+
+
+def running_host(name: str) -> Host:
+    """The host, which must be up."""
+    host = place.find(name)
+    if host is None or machine.nspawn_pid(host) is None:
+        raise TrialError(f"the trial host {name} is not running: start it with `make up`")
+    return host
+
+
+def main() -> int:
+    """Read the command line and do one verb; 1 with one sentence when something is missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("verb", choices=["up", "down", "status", "ssh"])
+    parser.add_argument("--name", default="trial", help="the host (default: trial)")
+    parser.add_argument("command", nargs="*", help="for ssh: the command to run there")
+    arguments = parser.parse_args()
+    try:
+        if arguments.verb == "up":
+            up(arguments.name)
+        elif arguments.verb == "down":
+            down(arguments.name)
+        elif arguments.verb == "status":
+            status()
+        else:
+            host = running_host(arguments.name)
+            os.execvp("ssh", ["ssh", "-F", str(host.ssh_config), host.name, *arguments.command])  # noqa: S606
+    except TrialError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The bridge between the controller and its trial hosts, and their way out to the Debian mirror."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from pathlib import Path
+
+from trialhost import place
+from trialhost.place import TrialError
+from trialhost.shell import run
+
+ALIAS = "recio trial hosts"
+TABLE = "recio_trial"
+FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+FORWARD_BEFORE = place.STATE / "ip_forward.before"
+
+
+def up() -> None:
+    """Make the bridge, forwarding and the masquerade, as far as they are not there."""
+    if not _bridge_is_ours():
+        _refuse_taken_range()
+        run(["ip", "link", "add", place.BRIDGE, "type", "bridge"])
+        run(["ip", "link", "set", place.BRIDGE, "alias", ALIAS])
+    run(["ip", "address", "replace", f"{place.NET}.1/24", "dev", place.BRIDGE])
+    run(["ip", "link", "set", place.BRIDGE, "up"])
+    if FORWARD.read_text().strip() != "1":
+        FORWARD_BEFORE.write_text(FORWARD.read_text())
+        FORWARD.write_text("1")
+    # Our own table, replaced as a whole: nobody else's rules are read or written.
+    run(["nft", "-f", "-"], stdin=f"""
+        table ip {TABLE}
+        delete table ip {TABLE}
+        table ip {TABLE} {{
+            chain postrouting {{
+                type nat hook postrouting priority srcnat;
+                ip saddr {place.NET}.0/24 oifname != "{place.BRIDGE}" masquerade
+            }}
+        }}
+        """)
+
+
+def down() -> None:
+    """Leave the machine's network as it was found."""
+    if _bridge_is_ours():
+        run(["ip", "link", "delete", place.BRIDGE])
+    run(["nft", "delete", "table", "ip", TABLE], check=False)
+    if FORWARD_BEFORE.exists():
+        FORWARD.write_text(FORWARD_BEFORE.read_text())
+        FORWARD_BEFORE.unlink()
+
+
+def _bridge_is_ours() -> bool:
+    shown = run(["ip", "-json", "link", "show", "dev", place.BRIDGE], check=False)
+    if shown.returncode:
+        return False
+    if json.loads(shown.stdout)[0].get("ifalias") != ALIAS:
+        raise TrialError(
+            f"the network interface {place.BRIDGE} belongs to something else: "
+            "choose another name with RECIO_TRIAL_BRIDGE=… (at most 15 characters)"
+        )
+    return True
+
+
+def _refuse_taken_range() -> None:
+    wanted = ipaddress.ip_network(f"{place.NET}.0/24")
+    for route in json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"]).stdout):
+        destination = route.get("dst", "default")
+        if destination == "default" or route.get("dev") == place.BRIDGE:
+            continue
+        if ipaddress.ip_network(destination, strict=False).overlaps(wanted):
+            raise TrialError(
+                f"the address range {wanted} is already used by {route.get('dev', 'another route')} ({destination}): "
+                "choose another with RECIO_TRIAL_NET=10.x.y (the first three numbers)"
+            )
+
+
+def resolvers() -> str:
+    """The controller's name servers in a form a trial host can reach."""
+    for source in (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")):
+        if not source.exists():
+            continue
+        lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
+        useful = [line for line in lines if line.startswith(("nameserver", "search", "options"))]
+        useful = [line for line in useful if not line.startswith(("nameserver 127.", "nameserver ::1"))]
+        if any(line.startswith("nameserver") for line in useful):
+            return "\n".join(useful) + "\n"
+    raise TrialError("the controller has no name server a trial host could reach: put one into /etc/resolv.conf")
