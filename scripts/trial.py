@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trial hosts: `trial.py up|down|status|ssh|logs [--name NAME]` (standard library only; `make` calls it)."""
+"""Trial hosts: `trial.py up|down|status|ssh [--name NAME] [COMMAND]` (standard library only; `make` calls it)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def up(name: str) -> Host:
         root.unpack(host)
         machine.boot(host)
         machine.check_way_out(host, f"{place.MIRROR}/dists/{place.SUITE}/Release")
-    print(f"{host.name} is up at {host.address} after {time.monotonic() - started:.0f} s: ssh -F {host.ssh_config} {name}")
+    print(f"{host.name} is up at {host.address} after {time.monotonic() - started:.0f} s (`make ssh NAME={name}`)")
     return host
 
 
@@ -80,8 +80,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("verb", choices=["up", "down", "status", "ssh"])
     parser.add_argument("--name", default="trial", help="the host (default: trial)")
-    parser.add_argument("command", nargs="*", help="for ssh: the command to run there")
-    arguments = parser.parse_args()
+    arguments, command = parser.parse_known_args()  # what is left is the command for ssh
+    if command and arguments.verb != "ssh":
+        parser.error(f"unrecognized arguments: {' '.join(command)}")
     try:
         if arguments.verb == "up":
             up(arguments.name)
@@ -91,7 +92,7 @@ def main() -> int:
             status()
         else:
             host = running_host(arguments.name)
-            os.execvp("ssh", ["ssh", "-F", str(host.ssh_config), host.name, *arguments.command])  # noqa: S606
+            os.execvp("ssh", ["ssh", "-F", str(host.ssh_config), host.name, *command])  # noqa: S606
     except TrialError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -25,7 +25,6 @@ import fcntl
 import glob
 import os
 import platform
-import pwd
 import shutil
 import socket
 import sys
@@ -138,11 +137,6 @@ def address():
         probe.close()
 
 
-def users(names):
-    known = {entry.pw_name for entry in pwd.getpwall()}
-    return {name: name in known for name in names}
-
-
 def releases(home):
     """What of the appliance is there."""
     current = os.path.realpath(home + "/current") if os.path.islink(home + "/current") else ""
@@ -151,6 +145,7 @@ def releases(home):
         "complete": sorted(os.path.basename(os.path.dirname(p)) for p in glob.glob(home + "/releases/*/.complete")),
         "deployed": text("/var/lib/recio/deploy/deployed").strip(),
         "canary": text("/var/lib/recio/deploy/canary").strip(),
+        "key_id": text("/etc/recio/keys/key_id").strip(),
         "keys": all(os.path.exists("/etc/recio/keys/" + n) for n in ("kalshi_private.pem", "kalshi_public.pem", "key_id")),
     }
 
@@ -197,7 +192,6 @@ def main():
                 ),
                 "cluster_ours": text("/etc/recio/postgresql-cluster").strip(),
                 "releases": releases(module.params["home"]),
-                "users": users(["recio", "postgres", "caddy"]),
             }
         },
     )

@@ -28,7 +28,9 @@ def up() -> None:
         FORWARD_BEFORE.write_text(FORWARD.read_text())
         FORWARD.write_text("1")
     # Our own table, replaced as a whole: nobody else's rules are read or written.
-    run(["nft", "-f", "-"], stdin=f"""
+    run(
+        ["nft", "-f", "-"],
+        stdin=f"""
         table ip {TABLE}
         delete table ip {TABLE}
         table ip {TABLE} {{
@@ -37,7 +39,8 @@ def up() -> None:
                 ip saddr {place.NET}.0/24 oifname != "{place.BRIDGE}" masquerade
             }}
         }}
-        """)
+        """,
+    )
 
 
 def down() -> None:

@@ -66,24 +66,27 @@ def save_reconciliation(db: Database, mode: str, differences: Sequence[dict[str,
     )
 
 
-def ledger_view(db: Database, mode: str) -> dict[str, list[dict[str, Any]]]:
-    """What the ledger says: net position by ticker of unsettled markets from fills, and orders not finished."""
-    positions = db.all(
-        "SELECT market_ticker, sum(CASE book_side WHEN 'bid' THEN count_e2 ELSE -count_e2 END)::bigint AS position_e2"
-        " FROM users.fills f WHERE mode = %(mode)s AND NOT EXISTS (SELECT FROM users.settlements s"
-        " WHERE s.mode = f.mode AND s.market_ticker = f.market_ticker) GROUP BY 1",
-        {"mode": mode},
-    )
+def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, list[dict[str, Any]]]:
+    """What the ledger says since a time: orders and fills of our own, and the net position of unsettled markets."""
+    key = {"mode": mode, "since_s": since_s}
     orders = db.all(
-        "SELECT client_order_id, exchange_order_id, market_ticker, state, count_e2, acked_count_e2,"
-        " extract(epoch FROM now() - created_at)::float8 AS age_s FROM users.orders"
-        " WHERE mode = %s AND state IN ('sending', 'resting', 'partially_filled', 'unknown')",
-        (mode,),
+        "SELECT client_order_id, market_ticker, state, acked_count_e2,"
+        " extract(epoch FROM greatest(created_at, sent_at, done_at))::float8 AS changed_s FROM users.orders"
+        " WHERE mode = %(mode)s AND sent_at >= to_timestamp(%(since_s)s) AND state NOT IN ('intent', 'refused')",
+        key,
     )
-    unowned = db.all(
-        "SELECT fill_id, exchange_order_id, market_ticker, count_e2 FROM users.fills f WHERE mode = %s"
-        " AND recorded_at < now() - interval '20 seconds' AND NOT EXISTS"
-        " (SELECT FROM users.orders o WHERE o.exchange_order_id = f.exchange_order_id) ORDER BY filled_at DESC LIMIT 20",
-        (mode,),
+    fills = db.all(
+        "SELECT f.fill_id, f.count_e2, f.market_ticker, extract(epoch FROM f.recorded_at)::float8 AS changed_s"
+        " FROM users.fills f JOIN users.orders o ON o.exchange_order_id = f.exchange_order_id AND o.mode = f.mode"
+        " WHERE f.mode = %(mode)s AND f.filled_at >= to_timestamp(%(since_s)s)",
+        key,
     )
-    return {"positions": positions, "orders": orders, "unowned_fills": unowned}
+    positions = db.all(
+        "SELECT f.market_ticker, sum(CASE f.book_side WHEN 'bid' THEN f.count_e2 ELSE -f.count_e2 END)::bigint"
+        " AS position_e2, bool_or(m.close_time <= now()) AS settling, extract(epoch FROM max(f.recorded_at))::float8"
+        " AS changed_s FROM users.fills f LEFT JOIN live_data.markets m USING (market_ticker)"
+        " WHERE f.mode = %(mode)s AND NOT EXISTS (SELECT FROM users.settlements s"
+        " WHERE s.mode = f.mode AND s.market_ticker = f.market_ticker) GROUP BY 1",
+        key,
+    )
+    return {"orders": orders, "fills": fills, "positions": positions}

@@ -11,7 +11,6 @@ from psycopg2.extras import Json
 from recio.store.db import Database
 
 __all__ = [
-    "LIVE_STATES",
     "add_event",
     "claim_intent",
     "decide_ticket",
@@ -32,7 +31,6 @@ __all__ = [
 ]
 
 Row = dict[str, Any]
-LIVE_STATES = ("pending", "open", "closing", "expired")
 
 
 # ------------------------------------------------------------------ tickets
@@ -82,10 +80,11 @@ def add_event(db: Database, user_id: str, trade_id: int, kind: str, detail: Row)
 
 
 def live_trades(db: Database, user_id: str, mode: str) -> list[Row]:
-    """Every trade that is not finished."""
+    """Every trade that is not finished; and given-up ones of the last day, whose fills may yet turn up."""
     return db.all(
         "SELECT * FROM users.trades WHERE user_id = %s AND mode = %s"
-        " AND state IN ('pending', 'open', 'closing', 'expired') ORDER BY trade_id",
+        " AND (state IN ('pending', 'open', 'closing', 'expired')"
+        " OR state = 'error' AND created_at > now() - interval '1 day') ORDER BY trade_id",
         (user_id, mode),
     )
 
@@ -109,12 +108,17 @@ def insert_order(db: Database, row: Row) -> int:
 
 
 def claim_intent(db: Database, mode: str) -> Row | None:
-    """Take the oldest intent and mark it sending, committed before anything goes out; None when there is none."""
+    """Take the next intent and mark it sending, committed before anything goes out; None when none may go.
+
+    Exits go before entries. While any order's outcome is unknown no entry goes, and no exit of that same trade.
+    """
     with db.transaction():
         row = db.one(
-            "SELECT * FROM users.orders WHERE state = 'intent' AND mode = %s ORDER BY (purpose = 'exit') DESC, order_id"
-            " LIMIT 1 FOR UPDATE SKIP LOCKED",
-            (mode,),
+            "SELECT * FROM users.orders o WHERE state = 'intent' AND mode = %(mode)s AND NOT EXISTS"
+            " (SELECT FROM users.orders u WHERE u.mode = %(mode)s AND u.state IN ('sending', 'unknown')"
+            " AND (o.purpose = 'entry' OR u.trade_id = o.trade_id))"
+            " ORDER BY (purpose = 'exit') DESC, order_id LIMIT 1 FOR UPDATE SKIP LOCKED",
+            {"mode": mode},
         )
         if row is not None:
             db.run("UPDATE users.orders SET state = 'sending', sent_at = now() WHERE order_id = %s", (row["order_id"],))
@@ -216,8 +220,7 @@ def risk_facts(db: Database, user_id: str, mode: str, ticker: str) -> Row:
         SELECT
           (SELECT value FROM users.settings WHERE user_id = %(user)s AND name = 'kill_switch') AS kill_switch,
           (SELECT extract(epoch FROM now() - received_at) FROM live_data.btc_price) AS price_age_s,
-          (SELECT CASE WHEN valid THEN extract(epoch FROM now() - received_at) END
-             FROM live_data.books WHERE market_ticker = %(ticker)s) AS book_age_s,
+          b.book_age_s, b.valid AS book_valid, b.yes_bids, b.no_bids,
           (SELECT row_to_json(m) FROM live_data.markets m WHERE market_ticker = %(ticker)s AND mode = %(mode)s) AS market,
           (SELECT row_to_json(e) FROM (SELECT *, extract(epoch FROM now() - at) AS age_s
              FROM live_data.exchange_state WHERE mode = %(mode)s) e) AS exchange,
@@ -226,19 +229,22 @@ def risk_facts(db: Database, user_id: str, mode: str, ticker: str) -> Row:
           (SELECT row_to_json(d) FROM (SELECT entries_allowed, root_cause, extract(epoch FROM now() - at) AS age_s
              FROM system.dependency_state) d) AS dependencies,
           (SELECT row_to_json(r) FROM (SELECT ok, extract(epoch FROM now() - at) AS age_s FROM users.reconciliations
-             WHERE mode = %(mode)s ORDER BY reconciliation_id DESC LIMIT 1) r) AS reconciliation,
+             WHERE mode = %(mode)s AND ok ORDER BY reconciliation_id DESC LIMIT 1) r) AS reconciliation,
           (SELECT coalesce(json_agg(json_build_object('trade_id', trade_id, 'market_ticker', market_ticker,
                'event_ticker', event_ticker, 'strike_e2', strike_e2, 'side', side, 'state', state,
                'exposure_e6', CASE WHEN entry_count_e2 > 0 THEN entry_cost_e6 + fees_e6
                                    ELSE count_e2 * limit_price_e4 END)), '[]')
              FROM users.trades WHERE user_id = %(user)s AND mode = %(mode)s
               AND state IN ('pending', 'open', 'closing', 'expired')) AS live_trades,
-          (SELECT count(*) FROM users.orders WHERE user_id = %(user)s AND mode = %(mode)s AND state = 'unknown') AS unknown_orders,
+          (SELECT count(*) FROM users.orders WHERE user_id = %(user)s AND mode = %(mode)s AND state = 'unknown')::int AS unknown_orders,
           (SELECT coalesce(sum(pnl_e6), 0)::bigint FROM users.trades WHERE user_id = %(user)s AND mode = %(mode)s
              AND state = 'closed' AND closed_at >= date_trunc('day', now() AT TIME ZONE 'America/New_York')
-                                                     AT TIME ZONE 'America/New_York') AS pnl_today_e6
+                                                     AT TIME ZONE 'America/New_York') AS pnl_today_e6,
+          (SELECT coalesce(sum(pnl_if_closed_e6), 0)::bigint FROM users.live_trades WHERE user_id = %(user)s) AS pnl_live_e6
+        FROM (SELECT 1) AS always LEFT JOIN (SELECT extract(epoch FROM now() - received_at) AS book_age_s, valid,
+            yes_bids, no_bids FROM live_data.books WHERE market_ticker = %(ticker)s) b ON true
         """,
         {"user": user_id, "mode": mode, "ticker": ticker},
     )
-    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    assert row is not None  # noqa: S101 - one row, always
     return row

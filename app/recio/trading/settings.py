@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-__all__ = ["KINDS", "AutoEntrySettings", "AutoStopSettings", "KillSwitch", "RiskLimits", "SettingInvalid", "read", "to_dict"]
+__all__ = ["KINDS", "AutoEntrySettings", "AutoStopSettings", "KillSwitch", "RiskLimits", "SettingError", "read", "to_dict"]
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
@@ -23,7 +23,7 @@ CountE2 = Annotated[int, Meta(ge=1, le=10_000_000)]
 DollarsE6 = Annotated[int, Meta(ge=0, le=1_000_000_000_000)]
 
 
-class SettingInvalid(ValueError):
+class SettingError(ValueError):
     """A settings value that cannot be used; the message names the setting, the key and what is allowed."""
 
 
@@ -124,14 +124,14 @@ T = TypeVar("T", KillSwitch, RiskLimits, AutoEntrySettings, AutoStopSettings)
 
 
 def read(kind: type[T], value: Mapping[str, Any] | None) -> T:
-    """A settings row's value as its type; None or an absent key is the default. Raises SettingInvalid naming the key."""
+    """A settings row's value as its type; None or an absent key is the default. Raises SettingError naming the key."""
     name = next(key for key, known in KINDS.items() if known is kind)
     try:
         return msgspec.convert(dict(value or {}), kind)
     except (msgspec.ValidationError, TypeError, ValueError) as error:
         known = ", ".join(field.name for field in msgspec.structs.fields(kind))
         text = str(error).replace("$.", f"{name}.").replace("`$`", name)
-        raise SettingInvalid(f"setting {name}: {text}; its keys are {known}") from error
+        raise SettingError(f"setting {name}: {text}; its keys are {known}") from error
 
 
 def to_dict(setting: KillSwitch | RiskLimits | AutoEntrySettings | AutoStopSettings) -> dict[str, Any]:

@@ -37,7 +37,7 @@ __all__ = [
     "ORDER_STEPS",
     "TRADE_STEPS",
     "UNFINISHED_ORDERS",
-    "IllegalTransition",
+    "TransitionError",
     "OrderState",
     "TradeState",
     "order_state_of_answer",
@@ -71,7 +71,7 @@ class OrderState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class IllegalTransition(ValueError):
+class TransitionError(ValueError):
     """A step the state machine does not have; the message names both states and what is allowed."""
 
 
@@ -101,18 +101,18 @@ UNFINISHED_ORDERS = frozenset({_O.INTENT, _O.SENDING, _O.RESTING, _O.PARTIALLY_F
 
 
 def trade_step(old: TradeState | str, new: TradeState | str) -> TradeState:
-    """The new state, if the step exists; staying is always allowed. Raises IllegalTransition naming both."""
+    """The new state, if the step exists; staying is always allowed. Raises TransitionError naming both."""
     before, after = TradeState(old), TradeState(new)
     if before is not after and after not in TRADE_STEPS[before]:
-        raise IllegalTransition(_complaint("trade", before, after, TRADE_STEPS[before]))
+        raise TransitionError(_complaint("trade", before, after, TRADE_STEPS[before]))
     return after
 
 
 def order_step(old: OrderState | str, new: OrderState | str) -> OrderState:
-    """The new state, if the step exists; staying is always allowed. Raises IllegalTransition naming both."""
+    """The new state, if the step exists; staying is always allowed. Raises TransitionError naming both."""
     before, after = OrderState(old), OrderState(new)
     if before is not after and after not in ORDER_STEPS[before]:
-        raise IllegalTransition(_complaint("order", before, after, ORDER_STEPS[before]))
+        raise TransitionError(_complaint("order", before, after, ORDER_STEPS[before]))
     return after
 
 

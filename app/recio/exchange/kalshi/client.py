@@ -54,7 +54,7 @@ class KalshiClient:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """``rest_url`` ends in /trade-api/v2. ValueError for another shape. The key is read at the first signed call."""
+        """``rest_url`` ends in /trade-api/v2. ValueError for a wrong one. The key is read at the first signed call."""
         self._http = HttpConnection(rest_url, timeout_s)
         self._signer = Signer(key_id, private_key_pem)
         self._clock, self._sleep = clock, sleep

@@ -1,0 +1,93 @@
+"""doctor: what a support engineer would ask, each with the cure."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from recio.contract import Contract, load
+from recio.contract.settings import Settings, load_settings
+from recio.monitoring.host import measure
+from recio.monitoring.status import collect
+from recio.store.db import Database
+from recio.store.market_data import exchange_state
+from recio.store.schema import require_schema
+
+__all__ = ["doctor"]
+
+Finding = tuple[bool, str, str]  # well?, what was found, the cure
+
+
+def _database(_contract: Contract, _settings: Settings) -> Finding:
+    try:
+        db = Database("recio doctor")
+        revision = require_schema(db)
+    except Exception as failure:  # whatever it is, it is the finding
+        return False, f"database: {' '.join(str(failure).split())}", "systemctl status 'postgresql@*'; recio db migrate"
+    return True, f"database answers, schema {revision}", ""
+
+
+def _services(contract: Contract, settings: Settings) -> Finding:
+    bad = [f"{s.name} ({s.reason})" for s in collect(contract, settings.mode).services if not s.healthy]
+    return not bad, f"services: {'; '.join(bad) or 'all proven'}", "recio logs SERVICE; recio restart SERVICE"
+
+
+def _exchange(_contract: Contract, settings: Settings) -> Finding:
+    try:
+        state = exchange_state(Database("recio doctor"), settings.mode)
+    except Exception as failure:
+        return False, f"exchange: not known ({' '.join(str(failure).split())})", "see the database's line"
+    if state is None or state["age_s"] > 30:
+        return False, "exchange: no fresh answer", "recio logs kalshi_api_watchdog; systemctl status recio-simulator"
+    skew = state["clock_skew_s"]
+    if skew is not None and abs(skew) > 2:
+        return False, f"clock differs from the exchange's by {skew:.1f} s", "timedatectl; systemctl status chrony"
+    return True, f"exchange answers signed calls in {state['latency_ms'] or 0:.0f} ms", ""
+
+
+def _disk(contract: Contract, _settings: Settings) -> Finding:
+    found, limit = measure(), contract.thresholds["disk"]
+    return found.disk_percent < limit.warning, f"disk {found.disk_percent:.0f} % full", limit.action
+
+
+def _clock(_contract: Contract, _settings: Settings) -> Finding:
+    if Path("/run/systemd/container").exists():
+        return True, "clock: a container's, kept by its host", ""
+    done = subprocess.run(  # noqa: S603
+        [shutil.which("timedatectl") or "timedatectl", "show", "-p", "NTPSynchronized", "--value"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    well = done.stdout.strip() == "yes"
+    return well, f"clock {'synchronised' if well else 'not synchronised'}", "systemctl restart systemd-timesyncd chrony"
+
+
+def _keys(_contract: Contract, settings: Settings) -> Finding:
+    path = Path("/etc/recio/keys/kalshi_private.pem")
+    if not path.exists():
+        return False, f"no exchange key at {path}: the desk can only read", "deploy again, or recio keys ensure"
+    mode = path.stat().st_mode & 0o777
+    return mode == 0o600, f"exchange key present, mode {mode:o}", f"chmod 600 {path}"
+
+
+_CHECKS: tuple[Callable[[Contract, Settings], Finding], ...] = (_database, _services, _exchange, _disk, _clock, _keys)
+
+
+def doctor() -> None:
+    """Check what usually goes wrong and name each cure. Exit status 1 when anything is not well."""
+    contract, settings = load(), load_settings()
+    ill = 0
+    for check in _CHECKS:
+        began_s = time.monotonic()
+        well, found, cure = check(contract, settings)
+        ill += not well
+        mark = typer.style("ok ", fg="green") if well else typer.style("BAD", fg="red", bold=True)
+        took = f"  ({time.monotonic() - began_s:.1f} s)" if time.monotonic() - began_s > 1 else ""
+        typer.echo(f"{mark} {found}{took}")
+        if not well:
+            typer.echo(f"      cure: {cure}")
+    raise typer.Exit(1 if ill else 0)

@@ -1,0 +1,152 @@
+"""Compare the exchange's records with the ledger: every difference is named with both numbers, none is patched.
+
+A list that could not be read is None and makes the comparison incomplete; it never means "nothing there". What changed in
+the last ``grace_s`` seconds is left alone: reads lag behind writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from recio.trading.states import OrderState
+
+__all__ = ["Difference", "ExchangeRecords", "LedgerRecords", "OrderRecord", "Reconciliation", "reconcile"]
+
+
+class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An order, by its client order id. ``state`` as in OrderState; ``filled_e2`` in contracts x 100."""
+
+    client_order_id: str
+    market_ticker: str
+    state: str
+    filled_e2: int
+    changed_s: float = 0.0
+
+
+class ExchangeRecords(msgspec.Struct, frozen=True, kw_only=True):
+    """What the exchange said; None: the query failed or was not finished."""
+
+    orders: Sequence[OrderRecord] | None
+    fills: Mapping[str, int] | None  # fill id -> count_e2
+    positions: Mapping[str, int] | None  # ticker -> contracts x 100, + YES, - NO
+    balance_e6: int | None
+
+
+class LedgerRecords(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger holds."""
+
+    orders: Sequence[OrderRecord]
+    fills: Mapping[str, int]
+    positions: Mapping[str, int]  # from folded fills of live trades: YES held less NO held
+    balance_e6: int | None = None  # what it should be; None: not compared
+    settling: frozenset[str] = frozenset()  # tickers past their close: the exchange may have paid and emptied them
+    touched_s: Mapping[str, float] = {}  # ticker -> last local event
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One disagreement: what about (order, fill, position, balance), which one, and both figures."""
+
+    about: str
+    key: str
+    ledger: str
+    exchange: str
+    why: str
+
+
+class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
+    """``ok`` only when everything was read and nothing differs."""
+
+    differences: tuple[Difference, ...] = ()
+    unread: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()  # keys that differ but changed a moment ago
+
+    @property
+    def ok(self) -> bool:
+        """Whether this may count as a clean reconciliation."""
+        return not self.differences and not self.unread
+
+
+def reconcile(
+    exchange: ExchangeRecords,
+    ledger: LedgerRecords,
+    now_s: float,
+    *,
+    grace_s: float = 5.0,
+    balance_tolerance_e6: int = 10_000,
+) -> Reconciliation:
+    """Compare. Only records of the same stretch of time are given; ``balance_tolerance_e6`` allows for whole cents."""
+    found: list[Difference] = []
+    waiting: list[str] = []
+    unread = tuple(
+        name
+        for name in ("orders", "fills", "positions")
+        if getattr(exchange, name) is None
+    ) + (("balance",) if exchange.balance_e6 is None and ledger.balance_e6 is not None else ())
+
+    def differ(about: str, key: str, ours: object, theirs: object, why: str, changed_s: float) -> None:
+        if now_s - changed_s < grace_s:
+            waiting.append(f"{about} {key}")
+        else:
+            found.append(Difference(about, key, str(ours), str(theirs), why))
+
+    if exchange.orders is not None:
+        _orders(exchange.orders, ledger.orders, differ)
+    if exchange.fills is not None:
+        newest = max(ledger.touched_s.values(), default=0.0)
+        _fills(exchange.fills, ledger.fills, newest, differ)
+    if exchange.positions is not None:
+        for ticker in sorted(exchange.positions.keys() | ledger.positions.keys()):
+            ours, theirs = ledger.positions.get(ticker, 0), exchange.positions.get(ticker, 0)
+            if ours == theirs or (ticker in ledger.settling and theirs == 0):
+                continue
+            why = "contracts held (x 100, + YES, - NO) differ"
+            differ("position", ticker, ours, theirs, why, ledger.touched_s.get(ticker, 0.0))
+    if exchange.balance_e6 is not None and ledger.balance_e6 is not None:
+        if abs(exchange.balance_e6 - ledger.balance_e6) > balance_tolerance_e6:
+            newest = max(ledger.touched_s.values(), default=0.0)
+            differ("balance", "cash", ledger.balance_e6, exchange.balance_e6, "micro-dollars differ", newest)
+    return Reconciliation(differences=tuple(found), unread=unread, waiting=tuple(waiting))
+
+
+class _Differ(Protocol):
+    def __call__(self, about: str, key: str, ours: object, theirs: object, why: str, changed_s: float) -> None:
+        """Note a difference, or that it waits for its grace to end."""
+
+
+_FINAL = {OrderState.FILLED, OrderState.CANCELLED, OrderState.REFUSED}
+
+
+def _orders(theirs: Sequence[OrderRecord], ours: Sequence[OrderRecord], differ: _Differ) -> None:
+    there = {order.client_order_id: order for order in theirs}
+    here = {order.client_order_id: order for order in ours}
+    for key in sorted(here.keys() | there.keys()):
+        mine, other = here.get(key), there.get(key)
+        if mine is None and other is not None:
+            why = "an order the ledger does not know; was it placed by hand?"
+            differ("order", key, "none", f"{other.state} {other.filled_e2}", why, other.changed_s)
+        elif mine is not None and other is None:
+            if mine.state not in (OrderState.INTENT, OrderState.SENDING, OrderState.REFUSED, OrderState.UNKNOWN):
+                why = "an order the exchange does not know"
+                differ("order", key, f"{mine.state} {mine.filled_e2}", "none", why, mine.changed_s)
+        elif mine is not None and other is not None and _disagree(mine, other):
+            changed = max(mine.changed_s, other.changed_s)
+            why = "state or filled count (x 100) differ"
+            differ("order", key, f"{mine.state} {mine.filled_e2}", f"{other.state} {other.filled_e2}", why, changed)
+
+
+def _disagree(mine: OrderRecord, other: OrderRecord) -> bool:
+    if mine.state == OrderState.UNKNOWN:
+        return False  # the lookup resolves it; that is not a difference
+    return mine.filled_e2 != other.filled_e2 or (mine.state != other.state and (mine.state in _FINAL or other.state in _FINAL))
+
+
+def _fills(theirs: Mapping[str, int], ours: Mapping[str, int], changed_s: float, differ: _Differ) -> None:
+    for key in sorted(theirs.keys() | ours.keys()):
+        mine, other = ours.get(key), theirs.get(key)
+        if mine != other:
+            why = "a fill (contracts x 100) is not the same in both"
+            shown = ["none" if count is None else count for count in (mine, other)]
+            differ("fill", key, shown[0], shown[1], why, changed_s)

@@ -1,0 +1,84 @@
+"""Sessions: a random cookie whose hash alone is stored, ended by idleness, by age and by logging out, on the server."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.responses import Response
+
+from recio.store import web_sessions as queries
+from recio.store.pool import Pool
+
+__all__ = ["COOKIE", "Session", "close", "cookie_token", "find", "open_session", "set_cookie", "token_hash", "unset_cookie"]
+
+COOKIE = "__Host-recio_session"
+IDLE_HOURS = 12
+ABSOLUTE_HOURS = 7 * 24
+_TOUCH_AFTER_S = 60.0
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who is asking, and the token their state-changing calls must carry."""
+
+    token_hash: bytes
+    user_id: str
+    login: str
+    csrf_token: str
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def cookie_token(header: str) -> str | None:
+    """The session token in a Cookie header, if any."""
+    if COOKIE not in header:
+        return None
+    try:
+        morsel = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel is not None and morsel.value else None
+
+
+def find(pool: Pool, token: str, *, touch: bool = True) -> Session | None:
+    """The session of a token, or None when there is none or it has ended. Uses it, unless ``touch`` is off."""
+    row = queries.session(pool, token_hash(token), IDLE_HOURS)
+    if row is None:
+        return None
+    if touch and row["idle_s"] > _TOUCH_AFTER_S:
+        queries.touch_session(pool, bytes(row["token_hash"]))
+    return Session(bytes(row["token_hash"]), row["user_id"], row["login"], row["csrf_token"])
+
+
+def open_session(pool: Pool, user_id: str, login: str, address: str, agent: str, old: str | None) -> tuple[str, Session]:
+    """A new session in place of the ``old`` cookie's; gives the cookie's value and the session."""
+    token = secrets.token_urlsafe(32)
+    session = Session(token_hash(token), user_id, login, secrets.token_urlsafe(32))
+    replaces = token_hash(old) if old else None
+    queries.open_session(
+        pool, user_id, session.token_hash, session.csrf_token, ABSOLUTE_HOURS, address, agent, replaces
+    )
+    return token, session
+
+
+def close(pool: Pool, session: Session) -> None:
+    """End a session."""
+    queries.close_session(pool, session.token_hash, session.user_id)
+
+
+def set_cookie(response: Response, token: str) -> None:
+    """Give the browser its token."""
+    response.set_cookie(
+        COOKIE, token, max_age=ABSOLUTE_HOURS * 3600, path="/", secure=True, httponly=True, samesite="strict"
+    )
+
+
+def unset_cookie(response: Response) -> None:
+    """Take the browser's token back."""
+    response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")

@@ -1,0 +1,191 @@
+"""What the playbooks decide by, as plain functions: faults of variables and hosts with their cures, and limits of units."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SUPPORTED = {"debian": ("12", "13"), "ubuntu": ("24.04",)}
+POSTGRESQL = {"debian12": "15", "debian13": "17", "ubuntu24.04": "16"}
+OWN_LISTENERS = ("recio-", "caddy.service", "postgresql@")
+
+
+def argument_options(roles: str = "") -> dict[str, Any]:
+    """Every option of every role's argument_specs.yml, by name."""
+    options: dict[str, Any] = {}
+    for path in sorted(Path(roles or ROOT / "roles").glob("*/meta/argument_specs.yml")):
+        spec = yaml.safe_load(path.read_text())["argument_specs"]
+        for entry in spec.values():
+            options.update(entry.get("options", {}))
+    return options
+
+
+def variable_faults(names: Iterable[str], roles: str = "") -> list[str]:
+    """One sentence for each variable that carries a role's prefix but that no role knows: misspelt or renamed."""
+    known = argument_options(roles)
+    prefixes = tuple(path.name for path in Path(roles or ROOT / "roles").iterdir() if path.is_dir())
+    faults = []
+    for name in sorted(names):
+        if name in known or not name.startswith(tuple(f"{prefix}_" for prefix in prefixes)):
+            continue
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        cure = f"did you mean {near[0]}?" if near else "remove it; roles/*/meta/argument_specs.yml lists all"
+        faults.append(f"{name} is not a variable of this product: {cure}")
+    return faults
+
+
+def contract_fault(contract: dict[str, Any]) -> str:
+    """What is wrong with the contract, in the product's own words; empty when nothing is."""
+    if str(ROOT / "app") not in sys.path:
+        sys.path.insert(0, str(ROOT / "app"))
+    from recio.contract import ContractError, parse
+
+    try:
+        parse(yaml.safe_dump(_plain(contract)), "contract")
+    except ContractError as error:
+        return str(error)
+    return ""
+
+
+def _plain(value: Any) -> Any:
+    """Without Ansible's tagged types, which YAML cannot write."""
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
+def contract_yaml(contract: dict[str, Any]) -> str:
+    """The contract as the host's file: the same keys in the same order."""
+    head = "# The resource contract of this host. Written by the deploy from roles/contract/defaults/main.yml.\n"
+    return head + str(yaml.safe_dump(_plain(contract), sort_keys=False, width=120))
+
+
+def host_faults(host: dict[str, Any], contract: dict[str, Any], now_s: float, adopt_cluster: bool = False) -> list[str]:
+    """Why this host cannot become the appliance, each with its cure. ``now_s`` is the controller's clock."""
+    faults = []
+    system, hardware = host["os"], contract["hardware"]
+    if system["version"] not in SUPPORTED.get(system["id"], ()):
+        faults.append(f"this host runs {system['name']}; use Debian 12, Debian 13 or Ubuntu 24.04")
+    if not host["root"]:
+        faults.append("the playbook is not root on the host; connect as root or set ansible_become: true in the inventory")
+    if not host["systemd"]:
+        faults.append("systemd does not run on this host (no /run/systemd/system); boot it with systemd as its first process")
+    for what, found, unit in (("cores", host["cores"], "cores"), ("memory_gb", _gb(host), "GB of memory"),
+                              ("disk_gb", host["disk_gb"], "GB of disk at /")):
+        minimum = hardware[what]["minimum"]
+        if found < minimum * (0.9 if what != "cores" else 1):  # firmware and file systems keep a part of what is sold
+            faults.append(f"the host has {found:g} {unit}, the minimum is {minimum}; take a larger machine")
+    if host["disk_free_gb"] < 3 and not host["releases"]["current"]:
+        faults.append(f"only {host['disk_free_gb']:g} GB are free at /, an installation needs 3; free some or enlarge the disk")
+    elif host["disk_free_gb"] < 1:
+        faults.append(f"the disk is full: {host['disk_free_gb']:g} GB free at /, a release needs 1; "
+                      "look with `du -xh / | sort -h | tail`, then free some")
+    if host["inodes_free_percent"] < 2:
+        faults.append("the file system at / has no free inodes; remove small files (`df -i /`)")
+    for listener in host["listeners"]:
+        if not listener["unit"].startswith(OWN_LISTENERS) and listener["process"] not in ("caddy", "postgres"):
+            faults.append(f"port {listener['port']} is held by {listener['process']} (pid {listener['pid']}, "
+                          f"{listener['unit'] or 'no unit'}); stop or move it: the appliance needs that port")
+    off_s = abs(host["clock_s"] - now_s)
+    if off_s > 30:
+        faults.append(f"the host's clock is {off_s:.0f} s off this machine's; orders are signed with the time: "
+                      "run `timedatectl set-ntp true` there and wait until `timedatectl` says synchronized")
+    foreign = [c for c in host["clusters"] if c != host["cluster_ours"]]
+    if foreign and not adopt_cluster:
+        faults.append(f"the host already holds the PostgreSQL cluster {', '.join(foreign)}, which this product did not make and "
+                      "will not touch; use a fresh host, or move it away (`pg_dumpall`, then `pg_dropcluster --stop VERSION NAME`)")
+    return faults
+
+
+def _gb(host: dict[str, Any]) -> float:
+    return round(float(host["memory_mb"]) / 1024, 1)
+
+
+def host_warnings(host: dict[str, Any], contract: dict[str, Any]) -> list[str]:
+    """What works, but not as recommended."""
+    warnings, hardware = [], contract["hardware"]
+    for what, found in (("cores", host["cores"]), ("memory_gb", _gb(host)), ("disk_gb", host["disk_gb"])):
+        recommended = hardware[what]["recommended"]
+        if found < recommended * (0.9 if what != "cores" else 1):
+            warnings.append(f"{what}: the host has {found:g}, recommended are {recommended}")
+    if host["time_synchronized"] is False and not host["container"]:
+        warnings.append("the clock is not synchronized yet; the play sets up systemd-timesyncd, check `timedatectl` later")
+    if host["container"]:
+        warnings.append(f"this host is a container ({host['container']}): its kernel, clock and mounts belong to the machine around "
+                        "it, so that limits, sysctl and time sync are declared here but not proven")
+    return warnings
+
+
+def postgresql_version(system: dict[str, str]) -> str:
+    """The distribution's PostgreSQL."""
+    return POSTGRESQL.get(system["id"] + system["version"], "15")
+
+
+def unit_limits(service: dict[str, Any], contract: dict[str, Any], host: dict[str, Any]) -> dict[str, Any]:
+    """A unit's figures from its row: weight in proportion to its share, quota and memory rails above its budget.
+
+    CPUQuota is in percent of one core, the contract's shares in percent of all cores.
+    """
+    cores, cpu, memory = int(host["cores"]), contract["cpu"], contract["memory"]
+    quota = max(service["cpu_percent"] * cores * cpu["quota_factor"], cpu["quota_floor_percent"])
+    core = service.get("core")
+    return {
+        "cpu_weight": round(service["cpu_percent"] * 10),
+        "cpu_quota_percent": min(math.ceil(quota), 100 * cores),
+        "memory_high_mb": max(service["memory_mb"] * memory["high_percent"] // 100, memory["high_floor_mb"]),
+        "memory_max_mb": max(service["memory_mb"] * memory["max_percent"] // 100, memory["max_floor_mb"]),
+        "core": core if core is not None and core in host["core_ids"] else None,
+    }
+
+
+def slice_limits(tier: str, contract: dict[str, Any], host: dict[str, Any]) -> dict[str, Any]:
+    """A slice's figures: the sums of its services'."""
+    rows = [service for service in contract["services"].values() if service["tier"] == tier]
+    limits = [unit_limits(row, contract, host) for row in rows]
+    return {
+        "cpu_weight": sum(entry["cpu_weight"] for entry in limits),
+        "memory_high_mb": sum(entry["memory_high_mb"] for entry in limits),
+        "memory_max_mb": sum(entry["memory_max_mb"] for entry in limits),
+    }
+
+
+def fstab_noatime(line: str) -> str:
+    """A line of /etc/fstab with noatime instead of relatime and friends; spacing and everything else as they were."""
+    fields = re.match(r"(\s*\S+\s+\S+\s+\S+\s+)(\S+)(.*)", line)
+    if fields is None:
+        return line
+    kept = [option for option in fields[2].split(",") if option not in ("atime", "relatime", "strictatime", "noatime")]
+    return f"{fields[1]}{','.join([*kept, 'noatime'])}{fields[3]}"
+
+
+def pg_value(value: Any) -> str:
+    """A value as postgresql.conf wants it."""
+    text = str(value)
+    return text if re.fullmatch(r"-?[0-9.]+", text) else "'" + text.replace("'", "''") + "'"
+
+
+class FilterModule:
+    """Registers the functions above."""
+
+    def filters(self) -> dict[str, Any]:
+        """Name -> function."""
+        return {
+            f"recio_{function.__name__}": function
+            for function in (
+                argument_options, variable_faults, contract_fault, contract_yaml, host_faults, host_warnings,
+                postgresql_version, unit_limits, slice_limits, fstab_noatime, pg_value,
+            )
+        }  # fmt: skip
