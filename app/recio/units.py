@@ -35,7 +35,8 @@ def parse_fixed(text: str, places: int) -> int:
     whole, _, fraction = text.lstrip("-").partition(".")
     if fraction[places:].strip("0"):
         raise ValueError(f"{text!r} has more than {places} decimals")
-    return sign * (int(whole) * 10**places + int(fraction[:places].ljust(places, "0") or "0"))
+    scale: int = 10**places
+    return sign * (int(whole) * scale + int(fraction[:places].ljust(places, "0") or "0"))
 
 
 def format_fixed(value: int, places: int) -> str:

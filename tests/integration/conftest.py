@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pg import Cluster, make_cluster, remove_cluster
+
 from recio.store.db import Database
 
 _KEPT = {"schema_version"}

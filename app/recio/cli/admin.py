@@ -104,4 +104,6 @@ def _write(path: Path, content: bytes, mode: int) -> None:
 def contract_check(path: Annotated[str, typer.Argument(help="The file; default the installed one.")] = "") -> None:
     """Load and validate a contract; exit status 1 with what is wrong."""
     found = load(path or None)
-    typer.echo(f"{len(found.services)} services, {found.memory.python_total_mb} MB for all: the contract holds together")
+    typer.echo(
+        f"{len(found.services)} services, {found.memory.python_total_mb} MB for all: the contract holds together"
+    )

@@ -22,17 +22,20 @@ def simulator(
 ) -> None:
     """Serve a Kalshi- and Coinbase-shaped exchange with verified signatures; BTC generated or recorded."""
     from recio.exchange.simulator import command
-    from recio.market.candles import CandleError, load_path
+    from recio.market.candles import CandleError, read_prices
     from recio.market.generator import GeneratedPath
 
     if not public_key.is_file():
         sys.exit(f"recio: no public key at {public_key}; make a pair with `recio keys ensure --dir FOLDER`")
     if not 0 < speed <= 10_000:
         sys.exit(f"recio: --speed {speed} is not between 0 and 10000")
-    try:
-        path = GeneratedPath(seed) if prices is None else load_path(prices)
-    except (CandleError, OSError) as error:
-        sys.exit(f"recio: --prices {prices}: {error}")
+    path = GeneratedPath(seed)
+    if prices is not None:
+        try:
+            with prices.open() as lines:
+                path = read_prices(lines, str(prices), seed=seed)
+        except (CandleError, OSError, UnicodeDecodeError) as error:
+            sys.exit(f"recio: --prices {prices}: {error}")
     command.run(
         listen=listen, key_id=key_id, public_key_path=public_key, path=path, seed=seed, speed=speed, state_dir=state
     )

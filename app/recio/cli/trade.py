@@ -161,10 +161,11 @@ def show(trade_id: Annotated[int, typer.Argument(help="Which trade.")], as_json:
     trade = db.one("SELECT * FROM users.trades WHERE user_id = %s AND trade_id = %s", key)
     if trade is None:
         sys.exit(f"recio: there is no trade {trade_id}; `recio trade list` shows them")
-    found = {
+    found: dict[str, Any] = {
         "trade": trade,
         "events": db.all(
-            "SELECT at, kind, detail FROM users.trade_events WHERE user_id = %s AND trade_id = %s ORDER BY event_id", key
+            "SELECT at, kind, detail FROM users.trade_events WHERE user_id = %s AND trade_id = %s ORDER BY event_id",
+            key,
         ),
         "orders": db.all("SELECT * FROM users.orders WHERE user_id = %s AND trade_id = %s ORDER BY order_id", key),
         "fills": db.all(

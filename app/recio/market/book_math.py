@@ -71,7 +71,7 @@ def depth_e2(bids: Ladder, worst_e4: int | None = None) -> int:
 
 
 def is_crossed(yes_bids: Ladder, no_bids: Ladder) -> bool:
-    """Whether the best bids of both sides add up to a dollar or more: the exchange never leaves that, so the book is wrong."""
+    """Whether the best bids of both sides add up to a dollar or more: no exchange leaves that, so the book is wrong."""
     return bool(yes_bids) and bool(no_bids) and yes_bids[0][0] + no_bids[0][0] >= ONE_DOLLAR_E4
 
 

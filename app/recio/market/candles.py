@@ -1,8 +1,8 @@
 """Recorded prices from text: one-minute candles or ticks, checked line by line, and the price at any second of them.
 
-Candles: a header ``timestamp,open,high,low,close[,volume]``; the timestamp is the start of its minute. Ticks: ``timestamp,price[,size]``.
+Candles: ``timestamp,open,high,low,close[,volume]``, the timestamp is the start of its minute. Ticks: ``timestamp,price[,size]``.
 A timestamp is ISO 8601 (space or T, fraction, zone; without a zone it is UTC) or epoch seconds or milliseconds. Rows go
-forward in time. Minutes missing up to ``max_gap_minutes`` are bridged by a straight line and reported; longer gaps are refused.
+forward in time. Up to ``max_gap_minutes`` missing minutes are bridged by a straight line and reported; more are refused.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
 from recio.market.noise import uniform
 
-__all__ = ["CandleError", "Gap", "OutsideRecording", "Recording", "read_prices"]
+__all__ = ["CandleError", "Gap", "OutsideRecording", "Recording", "load_path", "read_prices"]
 
 _MINUTE_S = 60
+_COLUMNS = "timestamp,open,high,low,close,volume (one-minute candles) or timestamp,price (ticks)"
 _MAX_PRICE = 100_000_000.0  # dollars; a price beyond it is a slip in the file
 _EARLIEST_S, _LATEST_S = 1_230_940_800, 4_102_444_800  # 2009-01-03 (there was no bitcoin before) and 2100-01-01
 
@@ -66,6 +68,14 @@ class Recording:
             return float((self._start + len(self._ohlc[0])) * _MINUTE_S - 1)
         return float(math.floor(self._times[-1]))
 
+    def __call__(self, at_s: float) -> int:
+        """The same as ``price_at``."""
+        return self.price_at(at_s)
+
+    def span(self) -> tuple[float, float] | None:
+        """(first, last) second that has a price."""
+        return self.start_s, self.end_s
+
     def __len__(self) -> int:
         """Rows on record; bridged minutes count."""
         return len(self._ohlc[0]) if self.kind == "candles" else len(self._times)
@@ -78,7 +88,8 @@ class Recording:
         """
         second = math.floor(at_s)
         if not self.start_s <= second <= self.end_s:
-            raise OutsideRecording(f"{self.name} has prices from {_iso(self.start_s)} to {_iso(self.end_s)}, not at {_iso(second)}")
+            ends = f"{_iso(self.start_s)} to {_iso(self.end_s)}"
+            raise OutsideRecording(f"{self.name} has prices from {ends}, not at {_iso(second)}")
         if self.kind == "ticks":
             return self._prices[bisect_right(self._times, second) - 1]
         minute, place = divmod(second, _MINUTE_S)
@@ -123,7 +134,8 @@ def read_prices(
 ) -> Recording:
     """Read candles or ticks from an open text file or any lines; ``name`` is for the messages.
 
-    ``noise`` (0 to 1) roughens the way between a candle's four prices by that share of its range, inside it. Raises CandleError.
+    ``noise`` (0 to 1) roughens the way between a candle's four prices by that share of its range, inside it.
+    Raises CandleError.
     """
     if not 0.0 <= noise <= 1.0:
         raise CandleError(f"{name}: noise is {noise}; take 0 to 1")
@@ -140,11 +152,19 @@ def read_prices(
     except UnicodeDecodeError as error:
         raise CandleError(f"{name}: not a text file ({error.reason} at byte {error.start}); give a CSV file") from error
     if not len(recording):
-        raise CandleError(f"{name}: no prices in it; expected rows of timestamp,open,high,low,close,volume or timestamp,price")
+        raise CandleError(f"{name}: no prices in it; expected rows of {_COLUMNS}")
     return recording
 
 
-def _start(rows: Iterator[tuple[int, str]], name: str, seed: int, noise: float) -> tuple[Recording, tuple[int, str] | None]:
+def load_path(path: Path, *, max_gap_minutes: int = 5, seed: int = 1, noise: float = 0.0) -> Recording:
+    """Read a file of candles or ticks. Raises CandleError for what is in it and OSError when it cannot be opened."""
+    with path.open(encoding="utf-8", newline=None) as lines:
+        return read_prices(lines, str(path), max_gap_minutes=max_gap_minutes, seed=seed, noise=noise)
+
+
+def _start(
+    rows: Iterator[tuple[int, str]], name: str, seed: int, noise: float
+) -> tuple[Recording, tuple[int, str] | None]:
     """Tell candles from ticks by the header, or by the number of columns of a file without one."""
     try:
         for number, line in rows:
@@ -156,7 +176,7 @@ def _start(rows: Iterator[tuple[int, str]], name: str, seed: int, noise: float) 
                     return Recording(name, "candles", seed, noise), None
                 if fields[1:2] == ["price"]:
                     return Recording(name, "ticks", seed, noise), None
-                raise _bad(name, number, line, "the header is not known", "write timestamp,open,high,low,close,volume or timestamp,price")
+                raise _bad(name, number, line, "the header is not known", f"write {_COLUMNS}")
             if len(fields) in (5, 6):
                 return Recording(name, "candles", seed, noise), (number, line.lstrip("\ufeff"))
             if len(fields) in (2, 3):
@@ -164,7 +184,7 @@ def _start(rows: Iterator[tuple[int, str]], name: str, seed: int, noise: float) 
             raise _bad(name, number, line, f"{len(fields)} columns", "5 or 6 make a candle, 2 or 3 a tick")
     except UnicodeDecodeError as error:
         raise CandleError(f"{name}: not a text file ({error.reason} at byte {error.start}); give a CSV file") from error
-    raise CandleError(f"{name}: the file is empty; expected rows of timestamp,open,high,low,close,volume or timestamp,price")
+    raise CandleError(f"{name}: the file is empty; expected rows of {_COLUMNS}")
 
 
 class _Candles:
@@ -178,11 +198,15 @@ class _Candles:
         r = self._recording
         fields = line.split(",")
         if len(fields) not in (5, 6):
-            raise _bad(r.name, number, line, f"{len(fields)} columns", "a candle has timestamp,open,high,low,close,volume")
+            raise _bad(
+                r.name, number, line, f"{len(fields)} columns", "a candle has timestamp,open,high,low,close,volume"
+            )
         at = _time(r.name, number, line, fields[0])
         minute, rest = divmod(at, _MINUTE_S)
         if rest:
-            raise _bad(r.name, number, line, f"{fields[0]!r} is not the start of a minute", "give one-minute candles, or ticks")
+            raise _bad(
+                r.name, number, line, f"{fields[0]!r} is not the start of a minute", "give one-minute candles, or ticks"
+            )
         first, high, low, last = (_price(r.name, number, line, text) for text in fields[1:5])
         if not low <= min(first, last) <= max(first, last) <= high:
             raise _bad(r.name, number, line, "low <= open, close <= high does not hold", "correct or remove the row")
@@ -232,7 +256,9 @@ class _Ticks:
         r = self._recording
         fields = line.split(",")
         if len(fields) not in (2, 3):
-            raise _bad(r.name, number, line, f"{len(fields)} columns", "a tick has timestamp,price or timestamp,price,size")
+            raise _bad(
+                r.name, number, line, f"{len(fields)} columns", "a tick has timestamp,price or timestamp,price,size"
+            )
         at = _time(r.name, number, line, fields[0])
         price = _price(r.name, number, line, fields[1])
         if r._times:
@@ -276,7 +302,9 @@ def _time(name: str, number: int, line: str, text: str) -> float:
             if found > 1e11:
                 found /= 1000.0
     except ValueError:
-        raise _bad(name, number, line, f"{text!r} is not a time", "write 2022-01-31 23:59:00, or epoch seconds") from None
+        raise _bad(
+            name, number, line, f"{text!r} is not a time", "write 2022-01-31 23:59:00, or epoch seconds"
+        ) from None
     if not _EARLIEST_S <= found <= _LATEST_S:  # a NaN fails here too
         raise _bad(name, number, line, f"{text!r} is not a time of this century's markets", "write 2022-01-31 23:59:00")
     return found
@@ -287,7 +315,11 @@ def _price(name: str, number: int, line: str, text: str) -> int:
     try:
         price = float(text)
     except ValueError:
-        raise _bad(name, number, line, f"{text.strip()!r} is not a price", "write dollars, for example 46319.00") from None
+        raise _bad(
+            name, number, line, f"{text.strip()!r} is not a price", "write dollars, for example 46319.00"
+        ) from None
     if not 0.0 < price <= _MAX_PRICE:  # a NaN fails here too
-        raise _bad(name, number, line, f"the price {text.strip()!r} is not between 0 and 100 million", "correct or remove the row")
+        raise _bad(
+            name, number, line, f"the price {text.strip()!r} is not between 0 and 100 million", "correct or remove it"
+        )
     return max(1, round(price * 100.0))

@@ -2,7 +2,7 @@
 
 Quadratic fee of one fill: ceil_to(quantum, multiplier x rate x count x price x (1 - price)); an order's fee is the sum
 over its fills. The 2025 schedule rounds each fill up to a whole cent (it matched every one of 1392 recorded orders),
-the one in force since 2026-07-07 to 0.0001 dollar (1 contract at 0.52 -> 0.0175, at 0.99 -> 0.0007, both seen on fills).
+the one in force since 2026-07-07 to 0.0001 dollar (1 contract at 0.52 pays 0.0175, at 0.99 0.0007, both seen on fills).
 What the exchange says it charged always wins over this forecast.
 """
 
@@ -54,7 +54,7 @@ def schedule_at(at_s: float) -> FeeSchedule:
 
 
 def fee_e6(count_e2: int, price_e4: int, schedule: FeeSchedule = CURRENT, *, is_taker: bool = True) -> int:
-    """The fee of one fill in micro-dollars, rounded up to the schedule's quantum; the same for YES at p and NO at 1 - p.
+    """The fee of one fill in micro-dollars, rounded up to the quantum; the same for YES at p and NO at 1 - p.
 
     Raises ValueError for a negative count or a price outside 0 to 1 dollar: a fee from nonsense would hide it.
     """

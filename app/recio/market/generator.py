@@ -12,7 +12,7 @@ import math
 
 from recio.market.noise import gaussian
 
-__all__ = ["BtcPath"]
+__all__ = ["GeneratedPath"]
 
 _TOP = 34  # 2^34 s: until the year 2514
 _DAMPED = 17  # 2^17 s, about a day and a half
@@ -20,19 +20,27 @@ _SHIFT = 10  # below 2^10 s the volatility of the block applies
 _CACHED = 12
 
 
-class BtcPath:
+class GeneratedPath:
     """``price_at(at_s)`` in cents for any second since 1970. Holds only a small cache of interval ends."""
 
     def __init__(self, seed: int = 1, anchor_e2: int = 10_000_000, vol_per_sqrt_s: float = 9e-5) -> None:
         """``anchor_e2`` is the price it wanders about; 9e-5 per sqrt(s) is 0.07 % a minute, BTC on an ordinary day."""
         if anchor_e2 <= 0:
-            raise ValueError(f"anchor_e2 is {anchor_e2}; the path needs a positive price in cents, for example 10000000")
+            raise ValueError(f"anchor_e2 is {anchor_e2}; take a positive price in cents, for example 10000000")
         if not 0.0 < vol_per_sqrt_s < 0.01:
             raise ValueError(f"vol_per_sqrt_s is {vol_per_sqrt_s}; take 0 to 0.01, for example 0.00009")
         self.seed = seed
         self.anchor_e2 = anchor_e2
         self.vol_per_sqrt_s = vol_per_sqrt_s
         self._ends: dict[int, tuple[float, float]] = {}
+
+    def __call__(self, at_s: float) -> int:
+        """The same as ``price_at``."""
+        return self.price_at(at_s)
+
+    def span(self) -> tuple[float, float] | None:
+        """None: this path has no ends."""
+        return None
 
     def price_at(self, at_s: float) -> int:
         """The price in cents at this second; raises ValueError for a time before 1970 or after 2514."""

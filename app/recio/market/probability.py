@@ -1,12 +1,13 @@
 """The chance that a market settles above its strike, with the settlement's averaging taken in.
 
-The price is a random walk with volatility s per sqrt(second). The settlement is the mean A of n = 60 values, the next of
-them in d seconds and one second apart, so seen from now
+The price is a random walk with volatility s per sqrt(second). The settlement is the mean A of n = 60 values one second
+apart, the next of them in d seconds, so seen from now
     Var(A) = s^2 (d + (n - 1)(2n - 1) / 6n)         that is about s^2 (T - 40) for T >= 60 s to the close
-(a walk of T - 60 s to the window, then a third of the window). Inside the last minute the k values on record are a
+(a walk of T - 60 s to the window, then a third of the window; T - 39.5 exactly). Inside the last minute the k values on record are a
 constant and n - k remain: mean (k m + (n - k) price) / n, and only the rest varies. Values that should be on record and
 are not (the feed was away) count as uncertain, walked backwards from now.
-Volatility itself is an estimate, so the normal law is mixed over half to twice of it: real tails are fatter than one normal's.
+Volatility itself is an estimate, so the normal law is mixed over less and more of it: real tails are fatter than one
+normal's.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ def _normal(z: float) -> float:
 
 
 def _future(seconds_to_close: float, averaging_s: int) -> int:
-    """How many of the values (close - averaging ... close - 1) are still to come; one that is due now is on record."""
-    return min(averaging_s, max(0, math.ceil(seconds_to_close) - 1))
+    """How many of the values (the last one at the close) are still to come; one that is due now is on record."""
+    return min(averaging_s, max(0, math.ceil(seconds_to_close)))
 
 
 def probability_above(
@@ -54,9 +55,9 @@ def probability_above(
     """The chance, 0 to 1, that the settlement's mean is above ``strike_e2`` (at or above with ``inclusive``).
 
     ``observed`` is the part of the average on record (market.settlement.observe), needed inside the last minute.
-    ``basis_sd_e2`` is the standard deviation of our price against the index, in cents. Exactly 0.0 or 1.0 only when every value
-    is on record and there is no basis; rises with the price and falls with the strike. Raises ValueError for a price
-    that is not positive or a volatility that is negative or not finite.
+    ``basis_sd_e2`` is the standard deviation of our price against the index, in cents. Exactly 0.0 or 1.0 only when
+    every value is on record and there is no basis; rises with the price and falls with the strike. Raises ValueError
+    for a price that is not positive or a volatility that is negative or not finite.
     """
     if price_e2 <= 0:
         raise ValueError(f"price_e2 is {price_e2}; a price is positive cents")
@@ -72,7 +73,7 @@ def probability_above(
     if not future and not missing and basis_sd_e2 <= 0.0:
         return 1.0 if result_of(mean, "greater_or_equal" if inclusive else "greater", strike_e2) == "yes" else 0.0
     walk = (
-        (future / averaging_s) ** 2 * variance_s(seconds_to_close - future, future)
+        (future / averaging_s) ** 2 * variance_s(seconds_to_close - future + 1, future)
         + (missing / averaging_s) ** 2 * variance_s(0.0, missing + 1)
     )  # fmt: skip
     sd_walk = vol_per_sqrt_s * price_e2 * math.sqrt(walk)

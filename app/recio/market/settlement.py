@@ -1,7 +1,7 @@
 """How a BTC market settles: on the mean of the sixty one-second index values before its close.
 
-The values are those at close - 60, close - 59, ... close - 1 seconds. KXBTCD is strictly above its strike, KXBTC15M at
-or above it with values rounded to cents. The one home of that rule: the model and the simulator both read it here.
+The values are those of the window (close - 60 s, close]: at close - 59, ... close. KXBTCD is strictly above its strike,
+KXBTC15M at or above it with the mean rounded to cents.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Observed(msgspec.Struct, frozen=True):
 def sample_times(close_s: float, averaging_s: int = AVERAGING_S) -> range:
     """The seconds whose index values are averaged, oldest first."""
     close = math.floor(close_s)
-    return range(close - averaging_s, close)
+    return range(close - averaging_s + 1, close + 1)
 
 
 def observe(
@@ -34,9 +34,7 @@ def observe(
 ) -> Observed:
     """What is known at ``now_s`` of the average; a second without a price is left out, never filled with a guess."""
     known = [
-        price
-        for at in sample_times(close_s, averaging_s)
-        if at <= now_s and (price := price_at(float(at))) is not None
+        price for at in sample_times(close_s, averaging_s) if at <= now_s and (price := price_at(float(at))) is not None
     ]
     return Observed(len(known), sum(known) / len(known)) if known else Observed()
 
@@ -56,7 +54,7 @@ def result_of(
     if strike_type == "greater" and floor_strike_e2 is not None:
         return "yes" if mean_e2 > floor_strike_e2 else "no"
     if strike_type == "greater_or_equal" and floor_strike_e2 is not None:
-        return "yes" if round(mean_e2) >= floor_strike_e2 else "no"
+        return "yes" if math.floor(mean_e2 + 0.5) >= floor_strike_e2 else "no"
     if strike_type == "less" and cap_strike_e2 is not None:
         return "yes" if mean_e2 < cap_strike_e2 else "no"
     if strike_type == "less_or_equal" and cap_strike_e2 is not None:

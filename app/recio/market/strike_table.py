@@ -1,4 +1,4 @@
-"""The strike table: for each market around the price, what our model says, what the book asks, and what is left after fees."""
+"""The strike table: for each market around the price, what the model says, what the book asks, what is left after fees."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recio.market.probability import probability_yes
 from recio.market.settlement import AVERAGING_S, Observed
 from recio.units import ONE_DOLLAR_E4
 
-__all__ = ["Book", "StrikeMarket", "StrikeRow", "build"]
+__all__ = ["Book", "StrikeMarket", "StrikeRow", "build", "row_from_dict"]
 
 
 class StrikeMarket(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class Book(msgspec.Struct, frozen=True):
 
 
 class StrikeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One market as the table shows it. None is "not known": a missing ask is never 0, a missing probability never 50 %.
+    """One market as the table shows it. None is "not known": a missing ask is not 0, a missing probability not 50 %.
 
     ``side`` is the one BTC is on now and ``probability`` (0 to 1) the chance that this side wins. Differentials are
     probability less ask less the taker fee of one contract, in 1/10,000 dollar; ``raw_`` ones leave the fee out.
@@ -66,6 +66,11 @@ class StrikeRow(msgspec.Struct, frozen=True, kw_only=True):
     def to_dict(self) -> dict[str, Any]:
         """The row as plain data, for a jsonb column."""
         return msgspec.structs.asdict(self)
+
+
+def row_from_dict(row: Mapping[str, Any]) -> StrikeRow:
+    """A row from a jsonb column; a key that is missing or of another type raises ValueError naming it."""
+    return msgspec.convert(row, StrikeRow)
 
 
 def build(
@@ -119,7 +124,8 @@ def _side(market: StrikeMarket, price_e2: int) -> str:
     floor, cap = market.floor_strike_e2, market.cap_strike_e2
     inclusive = market.strike_type in ("greater_or_equal", "between")
     over_floor = floor is None or price_e2 > floor or (inclusive and price_e2 == floor)
-    under_cap = cap is None or price_e2 < cap or (market.strike_type in ("between", "less_or_equal") and price_e2 == cap)
+    capped = market.strike_type in ("between", "less_or_equal")
+    under_cap = cap is None or price_e2 < cap or (capped and price_e2 == cap)
     return "yes" if over_floor and under_cap else "no"
 
 

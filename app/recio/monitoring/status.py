@@ -1,11 +1,11 @@
 """The truth about the twelve: what systemd says, what each service proved, and whether the two belong together.
 
-    systemd says          the report says                  so the service is
-    not running           anything                         not healthy: its state
-    running               nothing, or another process's    not healthy: no proof from this process
-    running               older than 10 s                  not healthy: it stopped reporting
-    running               a check failed                   not healthy: that check
-    running               all checks hold, fresh           healthy
+systemd says          the report says                  so the service is
+not running           anything                         not healthy: its state
+running               nothing, or another process's    not healthy: no proof from this process
+running               older than 10 s                  not healthy: it stopped reporting
+running               a check failed                   not healthy: that check
+running               all checks hold, fresh           healthy
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from recio.store.db import Database
 from recio.store.ledger import risk_facts
 from recio.store.system import setting
 from recio.trading.risk import Intent, RiskFacts, check, sentence
-from recio.trading.settings import RiskLimits, SettingInvalid, read
+from recio.trading.settings import RiskLimits, SettingError, read
 
 __all__ = ["entry_refusals"]
 
@@ -28,16 +28,14 @@ def _float(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def entry_refusals(
-    db: Database, settings: Settings, order: Row, already_recorded: int | None = None
-) -> list[str]:
+def entry_refusals(db: Database, settings: Settings, order: Row, already_recorded: int | None = None) -> list[str]:
     """Why this entry must not be made now; empty when it may. ``order`` has market_ticker, side, count_e2 and
     limit_price_e4; ``already_recorded`` is the order's own trade, once the ledger holds it."""
     user_id, mode = settings.user_id, settings.mode
     facts = risk_facts(db, user_id, mode, order["market_ticker"])
     try:
         limits = read(RiskLimits, setting(db, user_id, "risk"))
-    except SettingInvalid as broken:
+    except SettingError as broken:
         return [f"the risk settings cannot be read: {broken}"]
     intent = Intent(
         purpose="entry",

@@ -1,13 +1,13 @@
 """trade_executor: the only sender of orders. Claims an intent, checks the risk once more, sends once, records what came.
 
-    what happened to the request        recorded as             then
-    answered with counts                filled / cancelled      nothing: an IOC order never rests
-    definitely refused                  refused                 the trade ends in error, with the exchange's words
-    nothing left this host              refused (not sent)      likewise; a stale price is never sent later
-    "this client id exists"             unknown                 looked up: it is ours
-    anything else                       unknown                 blocks entries, and this trade, until it is looked up
-    found by its client id              what the lookup says
-    not found, 5 looks over 20 s        refused (never there)
+what happened to the request        recorded as             then
+answered with counts                filled / cancelled      nothing: an IOC order never rests
+definitely refused                  refused                 the trade ends in error, with the exchange's words
+nothing left this host              refused (not sent)      likewise; a stale price is never sent later
+"this client id exists"             unknown                 looked up: it is ours
+anything else                       unknown                 blocks entries, and this trade, until it is looked up
+found by its client id              what the lookup says
+not found, 5 looks over 20 s        refused (never there)
 """
 
 from __future__ import annotations
@@ -161,9 +161,7 @@ class TradeExecutor(Worker):
         if state.value == order["state"]:
             return True
         reason = "found on the exchange by its client order id"
-        self._finish(
-            order, state, reason, exchange_order_id=found.order_id, acked_count_e2=found.fill_count_e2
-        )
+        self._finish(order, state, reason, exchange_order_id=found.order_id, acked_count_e2=found.fill_count_e2)
         return True
 
     # ------------------------------------------------------------------ health

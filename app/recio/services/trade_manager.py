@@ -161,9 +161,7 @@ class TradeManager(Worker):
             return
         with self.db.transaction():
             asked = ticket | {"limit_price_e4": limit}
-            self._intend(
-                asked, trade["trade_id"], "exit", len(exits), trade["side"], trade["market_ticker"], held_e2
-            )
+            self._intend(asked, trade["trade_id"], "exit", len(exits), trade["side"], trade["market_ticker"], held_e2)
             ledger.update_trade(self.db, trade["user_id"], trade["trade_id"], {"state": "closing"})
             ledger.decide_ticket(self.db, ticket["ticket_id"], "accepted", "", trade["trade_id"])
 

@@ -39,9 +39,9 @@ def dsn_from_environment() -> str:
     return os.environ.get("RECIO_DSN", DEFAULT_DSN)
 
 
-def connect(application_name: str, dsn: str | None = None) -> psycopg2.extensions.connection:
+def connect(application_name: str, dsn: str | None = None) -> Any:
     """Open an autocommit connection that notices a half-open socket within about ten seconds."""
-    connection = psycopg2.connect(
+    connection: Any = psycopg2.connect(
         dsn or dsn_from_environment(),
         application_name=application_name,
         connect_timeout=5,
@@ -70,7 +70,7 @@ class Database:
         """Every row of a query."""
         with self._connection.cursor() as cursor:
             cursor.execute(sql, params or None)
-            return list(cursor.fetchall())
+            return [dict(row) for row in cursor.fetchall()]
 
     def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
         """The first row of a query, or None."""

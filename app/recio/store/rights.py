@@ -115,7 +115,6 @@ RIGHTS: dict[str, dict[str, str]] = {
 SERVICE_ROLES: tuple[str, ...] = tuple(role for role in RIGHTS if role != OPERATOR)
 
 
-
 def grant_statements() -> Iterator[str]:
     """The GRANTs that bring a freshly migrated database from nothing allowed to exactly RIGHTS."""
     for role, tables in RIGHTS.items():

@@ -67,9 +67,7 @@ def submit_open(
     limit_price_e4: int,
 ) -> Submitted:
     """Ask for a new trade. Raises KeyReused when the key stands for something else. Decided by trade_manager."""
-    return _submit(
-        db, (user_id, mode, key, source, "open", market_ticker, side, count_e2, limit_price_e4, None)
-    )
+    return _submit(db, (user_id, mode, key, source, "open", market_ticker, side, count_e2, limit_price_e4, None))
 
 
 def submit_close(

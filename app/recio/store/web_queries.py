@@ -88,7 +88,9 @@ def books_of(db: Queries, ticker: str) -> Row | None:
 
 def entry_status(db: Queries) -> list[Row]:
     """Why auto entry acts or not, by market; what it is doing first."""
-    return db.all("SELECT market_ticker, at, acting, why FROM live_data.entry_status ORDER BY acting DESC, at DESC LIMIT 20")
+    return db.all(
+        "SELECT market_ticker, at, acting, why FROM live_data.entry_status ORDER BY acting DESC, at DESC LIMIT 20"
+    )
 
 
 # ------------------------------------------------------------------ trades
@@ -141,7 +143,9 @@ class TradeFilter:
         """The condition and its parameters."""
         parts, values = ["t.user_id = %s", "t.mode = %s"], [user_id, mode]
         if self.state in ("live", "closed"):
-            parts.append(f"t.state {'' if self.state == 'live' else 'NOT '}IN ('pending', 'open', 'closing', 'expired')")
+            parts.append(
+                f"t.state {'' if self.state == 'live' else 'NOT '}IN ('pending', 'open', 'closing', 'expired')"
+            )
         for column, value in (("series_ticker", self.series), ("side", self.side)):
             if value:
                 parts.append(f"t.{column} = %s")

@@ -11,8 +11,9 @@ def client_order_id(namespace: str, trade_id: int, purpose: str, attempt: int) -
     """A UUID-shaped id (version 8), the same for ever for (namespace, trade, purpose, attempt).
 
     An id is unique for the life of an exchange account, a trade's number only for the life of a database: ``namespace``
-    must tell databases apart, for example mode, user and the ticket's creation time. ``attempt`` counts orders of this purpose
-    of this trade (0 the first): a new attempt is a new order, made only once the one before is final. Raises ValueError.
+    must tell databases apart, for example mode, user and the ticket's creation time. ``attempt`` counts the orders of
+    this purpose of this trade (0 the first): a new attempt is a new order, made only once the one before is final.
+    Raises ValueError.
     """
     if not namespace:
         raise ValueError("namespace is empty; ids of two databases on one account would collide")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -13,7 +13,7 @@ __all__ = ["EntryContext", "EntryDecision", "SpikePause", "decide", "decide_row"
 
 
 class SpikePause(msgspec.Struct, frozen=True):
-    """Whether entries pause because BTC moves too fast, and since when it has been calm again. Keep it over restarts."""
+    """Whether entries pause because BTC moves too fast, and since when it is calm again. Keep it over restarts."""
 
     paused: bool = False
     calm_since_s: float | None = None
@@ -29,7 +29,7 @@ class EntryContext(msgspec.Struct, frozen=True, kw_only=True):
     price_age_s: float | None
     momentum_bp: int | None
     pause: SpikePause
-    last_order_s: float | None  # of auto entry's last accepted order, any market; a signal or a refused ticket does not count
+    last_order_s: float | None  # auto entry's last accepted order, any market; signals and refused tickets do not count
     live: Collection[tuple[str, str]] = ()  # (market_ticker, side) of this event with a live trade
     entered: Collection[tuple[str, str]] = ()  # (market_ticker, side) of this event ever entered
     blocked: str = ""  # kill switch, dependency state: why no entry is possible at all
@@ -96,9 +96,6 @@ def _cooling(context: EntryContext, settings: AutoEntrySettings) -> str:
     return f"cooling down after the last order, {left:.0f} s to go" if left > 0 else ""
 
 
-Check = Callable[[StrikeRow, EntryContext, AutoEntrySettings, bool], str]
-
-
 def _side_facts(row: StrikeRow) -> tuple[int | None, int | None, int | None]:
     """(ask, differential, depth) of the side BTC is on."""
     if row.side == "yes":
@@ -107,7 +104,7 @@ def _side_facts(row: StrikeRow) -> tuple[int | None, int | None, int | None]:
 
 
 def _market(row: StrikeRow, settings: AutoEntrySettings, *, watch: bool) -> str:
-    """Why this market is not right; empty when it is. ``watch`` loosens probability and differential by their margins."""
+    """Why this market is not right; empty when it is. ``watch`` loosens probability and differential by margins."""
     ask, differential, depth = _side_facts(row)
     probability = settings.min_probability_percent - (settings.watch_probability_margin_percent if watch else 0.0)
     edge = settings.min_differential_e4 - (settings.watch_differential_margin_e4 if watch else 0)
@@ -163,9 +160,7 @@ def decide_row(row: StrikeRow, context: EntryContext, settings: AutoEntrySetting
     )
 
 
-def decide(
-    rows: Sequence[StrikeRow], context: EntryContext, settings: AutoEntrySettings
-) -> list[EntryDecision]:
+def decide(rows: Sequence[StrikeRow], context: EntryContext, settings: AutoEntrySettings) -> list[EntryDecision]:
     """Judge all rows of an event; at most one is entered at a time, the one with the largest differential."""
     found = [decide_row(row, context, settings) for row in rows]
     edges = {row.market_ticker: _side_facts(row)[1] or 0 for row in rows}
@@ -177,7 +172,11 @@ def decide(
         decision
         if decision.action != "enter" or decision is best
         else msgspec.structs.replace(
-            decision, action="watch", why=f"{best.market_ticker} is better; one order at a time", count_e2=0, limit_price_e4=0
+            decision,
+            action="watch",
+            why=f"{best.market_ticker} is better; one order at a time",
+            count_e2=0,
+            limit_price_e4=0,
         )
         for decision in found
     ]

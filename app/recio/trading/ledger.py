@@ -5,9 +5,9 @@ Cash of a trade on side s, in micro-dollars:
     exit proceeds   = sum over exit fills of count x price of s
     payout          = contracts left x settlement value of s
     pnl             = payout + exit proceeds - entry cost - all fees
-A fill on the book's bid side bought YES, on the ask side sold YES, which is the same as buying NO at 1 - p. So for a trade
-on YES bid fills are entries and ask fills exits; for a trade on NO the other way round. Each trade folds only the fills of
-its own orders: what else is held on the ticker, and how the exchange nets it, does not matter here.
+A fill on the book's bid side bought YES, on the ask side sold YES, which is the same as buying NO at 1 - p. So for a
+trade on YES bid fills are entries and ask fills exits; for a trade on NO the other way round. Each trade folds only the
+fills of its own orders: what else is held on the ticker, and how the exchange nets it, does not matter here.
 """
 
 from __future__ import annotations
@@ -119,7 +119,9 @@ def _yes_value_e4(result: str, settlement_value_e4: int | None) -> int | None:
     if result in ("yes", "no"):
         value = ONE_DOLLAR_E4 if result == "yes" else 0
         if settlement_value_e4 is not None and settlement_value_e4 != value:
-            raise LedgerError(f"result {result!r} with settlement_value_e4 {settlement_value_e4}; {result} means {value}")
+            raise LedgerError(
+                f"result {result!r} means a value of {value}, but settlement_value_e4 is {settlement_value_e4}"
+            )
         return value
     if result not in ("scalar", "void"):
         raise LedgerError(f"result is {result!r}; the exchange publishes 'yes', 'no', 'scalar' or 'void'")
@@ -128,7 +130,7 @@ def _yes_value_e4(result: str, settlement_value_e4: int | None) -> int | None:
             raise LedgerError("result 'scalar' without a settlement value; wait for it")
         return None
     if not 0 <= settlement_value_e4 <= ONE_DOLLAR_E4:
-        raise LedgerError(f"settlement_value_e4 is {settlement_value_e4}; a YES contract settles at 0 to {ONE_DOLLAR_E4}")
+        raise LedgerError(f"settlement_value_e4 is {settlement_value_e4}; YES settles at 0 to {ONE_DOLLAR_E4}")
     return settlement_value_e4
 
 
@@ -151,9 +153,7 @@ def settle(folded: Folded, side: str, result: str, settlement_value_e4: int | No
         payout = folded.entry_cost_e6 * held // folded.entry_count_e2 if folded.entry_count_e2 else 0
     else:
         payout = held * side_price_e4(side, value)
-    return Settled(
-        payout_e6=payout, pnl_e6=payout + folded.exit_proceeds_e6 - folded.entry_cost_e6 - folded.fees_e6
-    )
+    return Settled(payout_e6=payout, pnl_e6=payout + folded.exit_proceeds_e6 - folded.entry_cost_e6 - folded.fees_e6)
 
 
 def closed_pnl_e6(folded: Folded) -> int:

@@ -1,7 +1,7 @@
 """Compare the exchange's records with the ledger: every difference is named with both numbers, none is patched.
 
-A list that could not be read is None and makes the comparison incomplete; it never means "nothing there". What changed in
-the last ``grace_s`` seconds is left alone: reads lag behind writes.
+A list that could not be read is None and makes the comparison incomplete; it never means "nothing there". What changed
+in the last ``grace_s`` seconds is left alone: reads lag behind writes.
 """
 
 from __future__ import annotations
@@ -80,11 +80,9 @@ def reconcile(
     """Compare. Only records of the same stretch of time are given; ``balance_tolerance_e6`` allows for whole cents."""
     found: list[Difference] = []
     waiting: list[str] = []
-    unread = tuple(
-        name
-        for name in ("orders", "fills", "positions")
-        if getattr(exchange, name) is None
-    ) + (("balance",) if exchange.balance_e6 is None and ledger.balance_e6 is not None else ())
+    unread = tuple(name for name in ("orders", "fills", "positions") if getattr(exchange, name) is None) + (
+        ("balance",) if exchange.balance_e6 is None and ledger.balance_e6 is not None else ()
+    )
 
     def differ(about: str, key: str, ours: object, theirs: object, why: str, changed_s: float) -> None:
         if now_s - changed_s < grace_s:
@@ -104,10 +102,10 @@ def reconcile(
                 continue
             why = "contracts held (x 100, + YES, - NO) differ"
             differ("position", ticker, ours, theirs, why, ledger.touched_s.get(ticker, 0.0))
-    if exchange.balance_e6 is not None and ledger.balance_e6 is not None:
-        if abs(exchange.balance_e6 - ledger.balance_e6) > balance_tolerance_e6:
-            newest = max(ledger.touched_s.values(), default=0.0)
-            differ("balance", "cash", ledger.balance_e6, exchange.balance_e6, "micro-dollars differ", newest)
+    cash = (ledger.balance_e6, exchange.balance_e6)
+    if cash[0] is not None and cash[1] is not None and abs(cash[1] - cash[0]) > balance_tolerance_e6:
+        newest = max(ledger.touched_s.values(), default=0.0)
+        differ("balance", "cash", cash[0], cash[1], "micro-dollars differ", newest)
     return Reconciliation(differences=tuple(found), unread=unread, waiting=tuple(waiting))
 
 
@@ -140,7 +138,8 @@ def _orders(theirs: Sequence[OrderRecord], ours: Sequence[OrderRecord], differ: 
 def _disagree(mine: OrderRecord, other: OrderRecord) -> bool:
     if mine.state == OrderState.UNKNOWN:
         return False  # the lookup resolves it; that is not a difference
-    return mine.filled_e2 != other.filled_e2 or (mine.state != other.state and (mine.state in _FINAL or other.state in _FINAL))
+    final = mine.state in _FINAL or other.state in _FINAL
+    return mine.filled_e2 != other.filled_e2 or (final and mine.state != other.state)
 
 
 def _fills(theirs: Mapping[str, int], ours: Mapping[str, int], changed_s: float, differ: _Differ) -> None:

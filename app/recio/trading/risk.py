@@ -1,8 +1,8 @@
 """The limits every order passes, at the intent and again immediately before it is sent. Fail closed.
 
-An entry is refused for every limit it breaks and for every fact that is missing: no data means no. An exit is refused only
-for what makes it meaningless or harmful to the holder: nothing held, the market closed, an exit of the same trade whose
-outcome is not known. Kill switch, stale data, losses and limits never keep anyone from getting out.
+An entry is refused for every limit it breaks and for every fact that is missing: no data means no. An exit is refused
+only for what makes it meaningless or harmful to the holder: nothing held, the market closed, an exit of the same trade
+whose outcome is not known. Kill switch, stale data, losses and limits never keep anyone from getting out.
 """
 
 from __future__ import annotations
@@ -119,9 +119,8 @@ def _exit(intent: Intent, facts: RiskFacts) -> Iterator[Refusal]:
     if facts.held_e2 is None:
         yield _missing("held", "what the trade holds")
     elif intent.count_e2 > facts.held_e2:
-        yield Refusal(
-            "held", f"the exit is for {intent.count_e2 / 100:g} contracts, but only {facts.held_e2 / 100:g} are free to sell"
-        )
+        free = f"only {facts.held_e2 / 100:g} are free to sell"
+        yield Refusal("held", f"the exit is for {intent.count_e2 / 100:g} contracts, {free}")
     if facts.unknown_exits is None:
         yield _missing("unknown_exits", "whether an exit of this trade is in doubt")
     elif facts.unknown_exits > 0:
@@ -136,7 +135,8 @@ def _switches(facts: RiskFacts, limits: RiskLimits) -> Iterator[Refusal]:
     if facts.kill_switch is None:
         yield _missing("kill_switch", "the state of the kill switch")
     elif facts.kill_switch:
-        yield Refusal("kill_switch", "the kill switch is on" + (f": {facts.kill_switch_why}" * bool(facts.kill_switch_why)))
+        why = f": {facts.kill_switch_why}" if facts.kill_switch_why else ""
+        yield Refusal("kill_switch", f"the kill switch is on{why}")
     if facts.entries_allowed is None:
         yield _missing("entries_allowed", "whether all dependencies work")
     elif not facts.entries_allowed:
@@ -195,21 +195,18 @@ def _data(facts: RiskFacts, limits: RiskLimits) -> Iterator[Refusal]:
     if facts.clock_skew_s is None:
         yield _missing("clock_skew_s", "the clock's difference to the exchange")
     elif not abs(facts.clock_skew_s) <= limits.max_clock_skew_s:
-        yield Refusal(
-            "clock_skew_s",
-            f"the clock differs by {facts.clock_skew_s:.1f} s from the exchange's, more than {limits.max_clock_skew_s:g} s",
-        )
+        skew = f"{facts.clock_skew_s:.1f} s from the exchange's, more than {limits.max_clock_skew_s:g} s"
+        yield Refusal("clock_skew_s", f"the clock differs by {skew}")
 
 
 def _ledger(intent: Intent, facts: RiskFacts, limits: RiskLimits) -> Iterator[Refusal]:
     if intent.count_e2 > limits.max_count_e2:
-        yield Refusal(
-            "max_count", f"{intent.count_e2 / 100:g} contracts are more than the {limits.max_count_e2 / 100:g} of one order"
-        )
+        most = f"{limits.max_count_e2 / 100:g}"
+        yield Refusal("max_count", f"{intent.count_e2 / 100:g} contracts are more than the {most} allowed in one order")
     if facts.open_trades is None:
         yield _missing("open_trades", "how many trades are live")
     elif facts.open_trades >= limits.max_open_trades:
-        yield Refusal("open_trades", f"{facts.open_trades} trades are live already, the most allowed are {limits.max_open_trades}")
+        yield Refusal("open_trades", f"{facts.open_trades} trades are live, at most {limits.max_open_trades} may be")
     if facts.same_entries is None:
         yield _missing("same_entries", "whether this strike and side is held already")
     elif facts.same_entries > 0 and not limits.allow_same_entry:
@@ -219,9 +216,8 @@ def _ledger(intent: Intent, facts: RiskFacts, limits: RiskLimits) -> Iterator[Re
 def _money(intent: Intent, facts: RiskFacts, limits: RiskLimits, fees: FeeSchedule) -> Iterator[Refusal]:
     cost = order_cost_e6(intent.count_e2, intent.limit_price_e4, fees)
     if intent.limit_price_e4 > limits.max_price_e4:
-        yield Refusal(
-            "max_price", f"the limit {intent.limit_price_e4 / 1e4:.4f} $ is over the highest price {limits.max_price_e4 / 1e4:.4f} $"
-        )
+        limit, most = f"{intent.limit_price_e4 / 1e4:.4f} $", f"{limits.max_price_e4 / 1e4:.4f} $"
+        yield Refusal("max_price", f"the limit {limit} is over the highest price allowed, {most}")
     if facts.ask_e4 is None:
         yield _missing("ask", "the best ask")
     elif intent.limit_price_e4 > facts.ask_e4 + limits.max_over_ask_e4:
@@ -231,7 +227,8 @@ def _money(intent: Intent, facts: RiskFacts, limits: RiskLimits, fees: FeeSchedu
             f"over the best ask {facts.ask_e4 / 1e4:.4f} $",
         )
     if cost > limits.max_order_cost_e6:
-        yield Refusal("max_order_cost", f"the order may cost {_dollars(cost)}, more than {_dollars(limits.max_order_cost_e6)}")
+        most = _dollars(limits.max_order_cost_e6)
+        yield Refusal("max_order_cost", f"the order may cost {_dollars(cost)}, more than {most}")
     if facts.exposure_e6 is None:
         yield _missing("exposure", "the exposure of the live trades")
     elif facts.exposure_e6 + cost > limits.max_exposure_e6:
@@ -243,9 +240,8 @@ def _money(intent: Intent, facts: RiskFacts, limits: RiskLimits, fees: FeeSchedu
     if facts.daily_pnl_e6 is None:
         yield _missing("daily_pnl", "today's profit and loss")
     elif facts.daily_pnl_e6 <= -limits.max_daily_loss_e6:
-        yield Refusal(
-            "max_daily_loss", f"today's loss is {_dollars(-facts.daily_pnl_e6)}, the limit is {_dollars(limits.max_daily_loss_e6)}"
-        )
+        lost, most = _dollars(-facts.daily_pnl_e6), _dollars(limits.max_daily_loss_e6)
+        yield Refusal("max_daily_loss", f"today's loss is {lost}, the limit is {most}")
     if facts.balance_e6 is None:
         yield _missing("balance", "the balance")
     elif cost > facts.balance_e6:

@@ -12,7 +12,16 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-__all__ = ["KINDS", "AutoEntrySettings", "AutoStopSettings", "KillSwitch", "RiskLimits", "SettingError", "read", "to_dict"]
+__all__ = [
+    "KINDS",
+    "AutoEntrySettings",
+    "AutoStopSettings",
+    "KillSwitch",
+    "RiskLimits",
+    "SettingError",
+    "read",
+    "to_dict",
+]
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
@@ -45,7 +54,7 @@ class RiskLimits(_Setting, frozen=True, kw_only=True):
     max_order_cost_e6: DollarsE6 = 100_000_000  # 100 dollars, fee included
     max_exposure_e6: DollarsE6 = 500_000_000  # 500 dollars in all live trades together
     max_open_trades: Annotated[int, Meta(ge=0, le=1_000)] = 20
-    max_daily_loss_e6: DollarsE6 = 200_000_000  # 200 dollars since midnight in New York, open trades at what they would fetch
+    max_daily_loss_e6: DollarsE6 = 200_000_000  # 200 dollars since midnight in New York, see RiskFacts
     max_price_e4: PriceE4 = 9_900  # above 99 cents the fee eats what can be won
     max_over_ask_e4: StepE4 = 500  # a limit at most 5 cents over the best ask
     max_price_age_s: Seconds = 5.0
@@ -124,7 +133,7 @@ T = TypeVar("T", KillSwitch, RiskLimits, AutoEntrySettings, AutoStopSettings)
 
 
 def read(kind: type[T], value: Mapping[str, Any] | None) -> T:
-    """A settings row's value as its type; None or an absent key is the default. Raises SettingError naming the key."""
+    """A settings row's value as its type; None or an absent key is the default. SettingError names the key."""
     name = next(key for key, known in KINDS.items() if known is kind)
     try:
         return msgspec.convert(dict(value or {}), kind)

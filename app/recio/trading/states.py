@@ -1,31 +1,31 @@
 """States of a trade and of an order, and the only steps between them.
 
-    TRADE
-                  first fill                 exit order made
-      pending ───────────────────► open ──────────────────────► closing
-       │ │ │ ▲                     │ │ ▲  exit done, some left    │  │
-       │ │ │ └─────────────────┐   │ │ └──────────────────────────┘  │
-       │ │ │ market closed     │   │ │ market closed                 │ market closed
-       │ │ └──────────► expired ◄──┼─┴───────────────────────────────┤
-       │ │ nothing bought │    │   │ result before we saw the close  │ flat
-       │ └──────────┐     │ result │                                 │
-       │ refused    ▼     ▼    │   ▼                                 ▼
-       └─► error   closed ◄────┴───────────────────────────────────────
-             └──► open, expired, closed: a fill or a result turned up for an order that was given up; fills are the truth
+TRADE
+             first fill            exit order made
+   pending ─────────────► open ─────────────────────► closing
+    │ │ │                 │ │ ▲   exit over, some left  │ │
+    │ │ │                 │ │ └─────────────────────────┘ │
+    │ │ │ market closed   │ │ market closed               │ market closed
+    │ │ └─────────► expired ◄─────────────────────────────┤
+    │ │                │  │                               │
+    │ │ nothing bought │  │ result, or sold out before    │ sold out
+    │ └────────────► closed ◄─────────────────────────────┘
+    │ refused
+    └─────────────► error ──► open, expired, closed
 
-    pending -> expired: the market closed while the entry was still unknown. expired -> open never happens.
-    ``closed`` is final. ``error`` needs a look by the user unless the exchange's own records resolve it.
+error: refused, or facts that contradict each other; reached from every state but closed. It is left only when a
+fill or a result turns up after all: fills are the truth. closed is final; expired never becomes open again.
 
-    ORDER
-      intent ──► sending ──► resting ──► partially_filled ──► filled
-        │          │  │         │              │
-        │          │  └──► unknown ─► (looked up by client order id: any of resting … refused)
-        ▼          ▼                           ▼
-      refused   refused                    cancelled
-      cancelled
+ORDER
+  intent ──► sending ──► resting ──► partially_filled ──► filled
+    │          │  │         │              │
+    │          │  └──► unknown ─► (looked up by client order id: any of resting … refused)
+    ▼          ▼                           ▼
+  refused   refused                    cancelled
+  cancelled
 
-    intent is never left but by the executor's claim, or by giving up before anything was sent. Nothing leads back to
-    intent or sending: an order is sent once. filled, cancelled and refused are final; fills of a cancelled order stay.
+intent is never left but by the executor's claim, or by giving up before anything was sent. Nothing leads back to
+intent or sending: an order is sent once. filled, cancelled and refused are final; fills of a cancelled order stay.
 """
 
 from __future__ import annotations
@@ -153,24 +153,28 @@ def trade_after(
     ``entry_unfinished``/``exit_unfinished``: an order of that purpose is not final (unknown counts). ``entry_refused``:
     the entry order ended refused. ``result_known``: the exchange has published the market's result and it was booked.
     """
-    held = entry_count_e2 - exit_count_e2
     now = TradeState(state)
+    held = entry_count_e2 - exit_count_e2
     if now is TradeState.CLOSED:
         return now
     if held < 0:
-        return trade_step(now, TradeState.ERROR)
+        return TradeState.ERROR  # sold more than was bought: a contradiction, or an entry fill yet to come
     if entry_count_e2 == 0:
-        if entry_unfinished:
-            return trade_step(now, TradeState.EXPIRED if market_closed else TradeState.PENDING)
-        if now is TradeState.ERROR:
-            return now
-        return trade_step(now, TradeState.ERROR if entry_refused else TradeState.CLOSED)
-    if held == 0 and not entry_unfinished and not exit_unfinished:
-        return TradeState.CLOSED
-    if result_known:
+        return _without_a_fill(now, entry_unfinished, market_closed, entry_refused)
+    if result_known or (held == 0 and not entry_unfinished and not exit_unfinished):
         return TradeState.CLOSED
     if market_closed or now is TradeState.EXPIRED:
-        return trade_step(now, TradeState.EXPIRED)
-    if exit_unfinished:
-        return TradeState.CLOSING if now in (TradeState.OPEN, TradeState.CLOSING) else TradeState.OPEN
+        return TradeState.EXPIRED
+    if exit_unfinished and now in (TradeState.OPEN, TradeState.CLOSING):
+        return TradeState.CLOSING
     return TradeState.OPEN
+
+
+def _without_a_fill(now: TradeState, entry_unfinished: bool, market_closed: bool, refused: bool) -> TradeState:
+    if now in (TradeState.OPEN, TradeState.CLOSING):
+        return TradeState.ERROR  # it had fills before: they do not vanish
+    if entry_unfinished:
+        return TradeState.EXPIRED if market_closed else now
+    if now is TradeState.ERROR:
+        return now
+    return TradeState.ERROR if refused else TradeState.CLOSED

@@ -1,10 +1,10 @@
-"""Auto stop: when to close a trade that is live, at what limit, and in a plain sentence why. Pure: state in, decision out.
+"""Auto stop: when to close a live trade, at what limit, and in a plain sentence why. Pure: state in, decision out.
 
-    watching ──probability low──► confirming ──still low after confirm_after_s──► closing ──flat or settled──► gone
-        ▲                            │ recovered                                  │  ▲
-        └────────────────────────────┘                             rejected, rest left: again after retry_after_s,
-    momentum stop and take profit go straight to closing.          each time at a wider limit; alarm after some attempts
-    Once closing, a trade is closed: a recovery does not call the exit back.
+watching ──probability low──► confirming ──still low after confirm_after_s──► closing ──flat or settled──► gone
+    ▲                            │ recovered                                  │  ▲
+    └────────────────────────────┘                             rejected, rest left: again after retry_after_s,
+momentum stop and take profit go straight to closing.          each time at a wider limit; alarm after some attempts
+Once closing, a trade is closed: a recovery does not call the exit back.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class StopMemory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StopDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """``action``: hold, close (send an exit for ``count_e2`` at ``limit_price_e4`` or better). ``alarm``: tell the user."""
+    """``action``: hold, or close (send an exit for ``count_e2`` at ``limit_price_e4`` or better). ``alarm``: tell the user."""
 
     action: str
     why: str
@@ -59,10 +59,8 @@ class StopDecision(msgspec.Struct, frozen=True, kw_only=True):
     alarm: bool = False
 
 
-def decide_stop(
-    trade: HeldTrade, view: StopView, memory: StopMemory, settings: AutoStopSettings
-) -> StopDecision:
-    """One look at one live trade. Give the decision's memory to the next look; count an attempt only when this says close."""
+def decide_stop(trade: HeldTrade, view: StopView, memory: StopMemory, settings: AutoStopSettings) -> StopDecision:
+    """One look at one live trade. Give the decision's memory to the next look."""
     left = trade.close_time_s - view.now_s
     if not settings.enabled:
         return _hold("auto stop is off", StopMemory())

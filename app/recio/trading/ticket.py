@@ -48,8 +48,9 @@ LINEAR_CENT = (PriceRange(0, ONE_DOLLAR_E4, 100),)
 
 
 def price_ranges(raw: Iterable[Any] | None) -> tuple[PriceRange, ...]:
-    """The market's price grid from what is on record: rows with start, end, step as dollar strings or as ``_e4`` integers,
-    or three integers. Nothing on record gives whole cents, which lie on every grid. Raises ValueError for anything else."""
+    """The market's price grid from what is on record: rows of start, end, step as dollar strings or as ``_e4`` integers.
+
+    Nothing on record gives whole cents, which lie on every grid. Raises ValueError for anything else."""
     ranges = tuple(_one_range(row) for row in raw or ())
     return ranges or LINEAR_CENT
 
@@ -76,7 +77,7 @@ def _yes(price_e4: int, side: str) -> int:
 
 
 def on_grid(price_e4: int, ranges: Sequence[PriceRange], side: str = "yes") -> bool:
-    """Whether an order of this side may carry this price: the grid holds for the YES price, ends belong to both ranges."""
+    """Whether an order of this side may carry this price: the grid is the YES price's, a border is in both ranges."""
     yes = _yes(price_e4, side)
     return 0 < yes < ONE_DOLLAR_E4 and any(
         r.start_e4 <= yes <= r.end_e4 and (yes - r.start_e4) % r.step_e4 == 0 for r in ranges
@@ -84,8 +85,8 @@ def on_grid(price_e4: int, ranges: Sequence[PriceRange], side: str = "yes") -> b
 
 
 def snap(price_e4: int, ranges: Sequence[PriceRange], side: str = "yes", *, up: bool = False) -> int:
-    """The nearest valid price of ``side`` at or below ``price_e4`` (at or above with ``up``); the outermost valid one when
-    there is none on that side."""
+    """The nearest valid price of ``side`` at or below ``price_e4`` (at or above with ``up``); the outermost valid one
+    when there is none on that side."""
     yes, rising = _yes(price_e4, side), up == (side == "yes")
     best: int | None = None
     for r in ranges:
@@ -152,7 +153,7 @@ def count_e2_of(value: object, max_count_e2: int = MAX_COUNT_E2, field: str = "c
 def price_e4_of(
     value: object, ranges: Sequence[PriceRange] = LINEAR_CENT, side: str = "yes", field: str = "limit_price"
 ) -> int:
-    """A limit price in dollars of the side traded ('0.95', 0.95), in 1/10,000: between 0 and 1 and on the market's grid.
+    """A limit price in dollars of the side traded ('0.95', 0.95), in 1/10,000: between 0 and 1 and on the grid.
 
     Raises TicketError naming the value and the nearest valid prices.
     """
@@ -167,9 +168,8 @@ def check_price_e4(
     if isinstance(price_e4, bool) or not isinstance(price_e4, int):
         raise TicketError(field, f"is {price_e4!r}; expected a whole number of 1/10,000 dollar, for example 9500")
     if not 0 < price_e4 < ONE_DOLLAR_E4:
-        raise TicketError(
-            field, f"is {price_e4 / ONE_DOLLAR_E4:.4f}; a contract costs more than 0 and less than 1 dollar, for example 0.95"
-        )
+        said = f"is {price_e4 / ONE_DOLLAR_E4:.4f}; a contract costs more than 0 and less than 1 dollar"
+        raise TicketError(field, f"{said}, for example 0.95")
     if not on_grid(price_e4, ranges, side):
         low, high = snap(price_e4, ranges, side), snap(price_e4, ranges, side, up=True)
         raise TicketError(

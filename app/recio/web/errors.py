@@ -16,7 +16,7 @@ from recio.trading.settings import SettingInvalid
 from recio.trading.ticket import TicketError
 from recio.web.wire import json_response
 
-__all__ = ["ApiError", "database_gone", "error_response", "install"]
+__all__ = ["ApiError", "answer", "database_gone", "error_response", "install"]
 
 log = logging.getLogger("recio.web")
 
@@ -77,18 +77,19 @@ def _from(failure: Exception) -> ApiError:
     )  # fmt: skip
 
 
+def answer(request: Request, failure: Exception) -> Response:
+    """The answer to a failure: JSON, or the error page where a browser asked for a page."""
+    error = _from(failure)
+    if not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", ""):
+        page: Response = request.app.state.desk.page(request, "error.html", {"error": error}, error.status)
+        return page
+    return error_response(error)
+
+
 def install(app: FastAPI) -> None:
-    """Answer every failure in the one shape; a browser asking for a page gets the error page."""
-
-    def answer(request: Request, failure: Exception) -> Response:
-        error = _from(failure)
-        if not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", ""):
-            page: Response = app.state.desk.page(request, "error.html", {"error": error}, error.status)
-            return page
-        return error_response(error)
-
+    """Answer every known failure in the one shape; the gate does the same with whatever is left."""
     kinds: tuple[type[Exception], ...] = (
-        ApiError, TicketError, SettingInvalid, KeyReused, RequestValidationError, HTTPException, *DatabaseGone, Exception,
+        ApiError, TicketError, SettingInvalid, KeyReused, RequestValidationError, HTTPException, *DatabaseGone,
     )  # fmt: skip
     for kind in kinds:
         app.add_exception_handler(kind, answer)

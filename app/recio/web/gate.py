@@ -10,12 +10,13 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -67,8 +68,10 @@ def _same_origin(headers: Headers, own: str) -> bool:
 class Gate:
     """ASGI middleware; the outermost but for the server's own."""
 
-    def __init__(self, app: ASGIApp, pool: Pool, own_url: str) -> None:
-        self.app, self.pool = app, pool
+    def __init__(
+        self, app: ASGIApp, pool: Pool, own_url: str, on_error: Callable[[Request, Exception], Response]
+    ) -> None:
+        self.app, self.pool, self.on_error = app, pool, on_error
         parts = urlsplit(own_url)
         self.own_origin = f"{parts.scheme}://{parts.netloc}"
 
@@ -81,8 +84,12 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008, "reason": "there is no WebSocket here: GET /api/stream"})
             return
 
+        started = False
+
         async def with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 mine: list[tuple[bytes, bytes]] = list(message.get("headers", []))
                 names = {name for name, _ in mine}
                 mine += [pair for pair in _HEADERS if pair[0] not in names]
@@ -96,7 +103,12 @@ class Gate:
         except ApiError as error:
             await self._refusal(scope, error)(scope, receive, with_headers)
             return
-        await self.app(scope, receive, with_headers)
+        try:
+            await self.app(scope, receive, with_headers)
+        except Exception as failure:
+            if started:
+                raise  # half an answer is out: the server breaks the connection and logs it
+            await self.on_error(Request(scope), failure)(scope, receive, with_headers)
 
     def _refusal(self, scope: Scope, error: ApiError) -> Response:
         wants_page = "text/html" in Headers(scope=scope).get("accept", "") and not scope["path"].startswith("/api/")
@@ -129,7 +141,7 @@ class Gate:
                     403, "csrf", "the request does not carry this session's token",
                     "send the csrf_token given at log-in as X-CSRF-Token; in a page: reload it",
                 )  # fmt: skip
-        return _replay(body)
+        return _replay(body, receive)
 
 
 async def _body(receive: Receive) -> bytes:
@@ -155,13 +167,13 @@ def _form_token(headers: Headers, body: bytes) -> str:
         return ""
 
 
-def _replay(body: bytes) -> Receive:
+def _replay(body: bytes, rest: Receive) -> Receive:
     sent = False
 
     async def receive() -> Message:
         nonlocal sent
         if sent:
-            return {"type": "http.disconnect"}
+            return await rest()
         sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 

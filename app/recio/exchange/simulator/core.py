@@ -70,6 +70,7 @@ class Exchange:
         if journal is not None:
             for change in journal.read():
                 self._restore(change)
+            self.engine.restore_books()
         path_clock = self._path_clock or PathClock.start(path, float(int(clock())), speed)
         self._path_clock = path_clock
         self.index = Index(path, path_clock, seed)
@@ -279,7 +280,8 @@ class Exchange:
             position = msgspec.convert(change["v"], Position)
             self.engine.account.positions[position.ticker] = position
         elif kind == "order":
-            self.engine.restore(msgspec.convert(change["v"], Order))
+            order = msgspec.convert(change["v"], Order)
+            self.engine.orders[order.order_id] = order
         elif kind == "fill":
             self.engine.fills.append(msgspec.convert(change["v"], Fill))
         elif kind == "settlement":

@@ -96,12 +96,12 @@ class Engine:
         """Forget a market's (empty) book."""
         self._books.pop(ticker, None)
 
-    def restore(self, order: Order) -> None:
-        """Take back an order from the journal."""
-        self.orders[order.order_id] = order
-        if order.status == "resting":
-            self._resting[order.order_id] = order
-            self.book(order.ticker).add(order)
+    def restore_books(self) -> None:
+        """Rest again what rests according to the journal, oldest first."""
+        for order in sorted(self.orders.values(), key=lambda order: order.created_ms):
+            if order.status == "resting":
+                self._resting[order.order_id] = order
+                self.book(order.ticker).add(order)
 
     def resting(self) -> list[Order]:
         """The user's resting orders."""

@@ -1,0 +1,46 @@
+# Thin: every target is one script. `make help` lists them. NAME=… chooses another trial host than `trial`.
+SHELL := /bin/bash
+NAME ?= trial
+.DEFAULT_GOAL := help
+.PHONY: help up down dev test lint unit ssh logs status bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: ## boot a bare Debian trial host and deploy the appliance to it (again: changes nothing)
+	@python3 scripts/up.py --name $(NAME) $(OPTIONS)
+
+down: ## remove the trial host
+	@python3 scripts/trial.py down --name $(NAME)
+
+dev: ## .venv with everything pinned and the package itself (.venv/bin/recio)
+	@scripts/bootstrap.sh dev
+
+test: ## everything: lint, types, unit, property, integration, a whole host with molecule; one line at the end
+	@scripts/bootstrap.sh test
+	@.venv/bin/python scripts/check.py
+
+lint: ## only the lint and type steps
+	@scripts/bootstrap.sh dev
+	@.venv/bin/python scripts/check.py --only lint
+
+unit: ## only unit, property and integration tests
+	@scripts/bootstrap.sh test
+	@.venv/bin/python scripts/check.py --only pytest
+
+ssh: ## a shell on the trial host
+	@python3 scripts/trial.py ssh --name $(NAME)
+
+logs: ## follow the services' journal on the trial host
+	@python3 scripts/trial.py ssh --name $(NAME) journalctl --follow --lines=50 --unit=recio-\\*
+
+status: ## the trial hosts of this machine, and what their services say
+	@python3 scripts/trial.py status
+	@python3 scripts/trial.py ssh --name $(NAME) recio status
+
+bench: ## measure: deploy seconds, memory, latencies, page sizes, as one table
+	@scripts/bootstrap.sh dev
+	@.venv/bin/python benchmarks/run.py --name $(NAME)
+
+clean: ## remove build/ (not the trial host) and .venv; the cache stays
+	@rm -rf build/bootstrap build/release build/wheelhouse build/*.log .venv

@@ -1,0 +1,84 @@
+"""What every route shares: the installation, the database, the stream's hub, the templates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from fastapi import Request
+from jinja2 import Environment
+from starlette.responses import HTMLResponse
+
+from recio import release
+from recio.contract import Contract
+from recio.contract.settings import Settings
+from recio.store import web_sessions
+from recio.store.db import DatabaseGone
+from recio.store.pool import Pool
+from recio.trading.settings import KINDS, read, to_dict
+from recio.web.hub import Hub
+from recio.web.sessions import Session
+from recio.web.static import Static
+from recio.web.status import StatusBoard
+
+__all__ = ["Desk", "desk_of", "session_of"]
+
+
+@dataclass
+class Desk:
+    """One running page."""
+
+    settings: Settings
+    contract: Contract
+    pool: Pool
+    hub: Hub
+    status: StatusBoard
+    static: Static
+    templates: Environment
+    clock: Callable[[], float] = time.time
+
+    def user_settings(self, user_id: str) -> dict[str, dict[str, Any]]:
+        """Every setting with defaults filled in; ``_version`` style facts are kept apart under ``changed``."""
+        stored = web_sessions.settings(self.pool, user_id)
+        found = {}
+        for name, kind in KINDS.items():
+            row = stored.get(name)
+            found[name] = {
+                "value": to_dict(read(kind, row["value"] if row else None)),
+                "version": row["version"] if row else 0,
+                "changed_at": row["changed_at"] if row else None,
+                "changed_by": row["changed_by"] if row else "",
+            }
+        return found
+
+    def page(
+        self, request: Request, name: str, context: Mapping[str, Any] | None = None, status: int = 200
+    ) -> HTMLResponse:
+        """A page of the desk; without a session, or without the database, the bare frame of it."""
+        session: Session | None = request.scope.get("recio.session")
+        shared: dict[str, Any] = {
+            "session": session, "settings": self.settings, "release": release(), "path": request.url.path,
+            "static": self.static.url, "now_ms": round(self.clock() * 1000), "switches": None, "wide": False,
+        }  # fmt: skip
+        if session is not None:
+            try:
+                shared["switches"] = self.user_settings(session.user_id)
+            except DatabaseGone:
+                if name != "error.html":
+                    raise
+        return HTMLResponse(self.templates.get_template(f"pages/{name}").render(shared | dict(context or {})), status)
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of a request."""
+    return cast(Desk, request.app.state.desk)
+
+
+def session_of(request: Request) -> Session:
+    """The session the gate found; the gate lets nothing through to these routes without one."""
+    session = request.scope.get("recio.session")
+    if session is None:
+        raise RuntimeError(f"{request.url.path} was reached without a session: the gate is not in front of it")
+    return cast(Session, session)
