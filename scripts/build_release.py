@@ -144,6 +144,7 @@ def prune(newest: Path) -> None:
     ours = sorted(RELEASES.glob(f"*-{suffix}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for old in ours[KEPT:]:
         shutil.rmtree(old)
+        old.with_name(old.name + ".tar").unlink(missing_ok=True)  # packed by the deploy
 
 
 def main() -> int:

@@ -44,10 +44,12 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 changed_paths: {description: The files that changed., type: list, returned: always}
+fingerprint: {description: Of all wanted paths and contents., type: str, returned: always}
 ran: {description: The commands that ran or, in check mode, would run., type: list, returned: always}
 """
 
 import grp
+import hashlib
 import json
 import os
 import pwd
@@ -188,7 +190,11 @@ class Manifest:
                               % (" ".join(argv), code, (out + err).strip()[-1500:]))
                 self.remember(due[due.index(argv) + 1:])
             self.ran.append(argv)
-        self.module.exit_json(changed=bool(changing or due), changed_paths=self.changed_paths, ran=self.ran, diff=self.diff)
+        wanted = [[file["path"], file["content"]] for file in self.module.params["files"]]
+        self.module.exit_json(
+            changed=bool(changing or due), changed_paths=self.changed_paths, ran=self.ran, diff=self.diff,
+            fingerprint=hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16],
+        )
 
 
 def main():

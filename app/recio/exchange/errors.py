@@ -10,7 +10,6 @@ timeout or disconnect after bytes were written      OutcomeUnknown    nobody kno
 any of the above on a read                          Unavailable       nothing was asked to change
 """
 
-# ruff: noqa: N818 - these are named for what happened, the word the ledger shows
 from __future__ import annotations
 
 __all__ = ["ClockSkewed", "ExchangeError", "NotSent", "OutcomeUnknown", "Refused", "Unavailable"]

@@ -1,4 +1,4 @@
-"""The strike table: for each market around the price, what the model says, what the book asks, what is left after fees."""
+"""The strike table: for each market around the price, what the model says, the book asks, and fees leave."""
 
 from __future__ import annotations
 

@@ -58,6 +58,7 @@ class KalshiApiWatchdog(Worker):
         self._due: dict[str, float] = {}
         self._command = 1
         self._problem = "not asked yet"
+        self._discovered_s: float | None = None
         self._feed = kalshi_feed(self.settings, self._hello, self.name)
 
     def _hello(self) -> list[bytes]:
@@ -136,6 +137,7 @@ class KalshiApiWatchdog(Worker):
         self._save([m for t, m in found.items() if self._saved.get(t) != m])
         self._markets = found
         self._choose(now_s)
+        self._discovered_s = now_s
 
     def _results(self) -> None:
         rows = store.markets_wanting_result(self.db, self.settings.mode)
@@ -239,12 +241,16 @@ class KalshiApiWatchdog(Worker):
 
     def checks(self, now_s: float) -> list[Check]:
         """The exchange answers signed calls; the stream lives; every wanted book is whole."""
+        age_s = None if self._discovered_s is None else now_s - self._discovered_s
+        listed = age_s is not None and age_s <= 3 * _DISCOVER_S and bool(self._wanted)
+        why = "no open market is listed" if age_s is not None else "the markets have not been listed yet"
         stale = [t for t in self._wanted if (b := self._books.get(t)) is None or b.stale]
         young = len(stale) <= len(self._wanted) // 4  # a new event's snapshots are on their way
         return [
             Check("exchange", not self._problem, self._problem),
             stream_check(self._feed),
-            Check("books", young, f"{len(stale)} of {len(self._wanted)} books are not whole"),
+            Check("markets", listed, "" if listed else f"{why} (last list {age_s or 0:.0f} s ago)", age_s),
+            Check("books", young, "" if young else f"{len(stale)} of {len(self._wanted)} books are not whole"),
         ]
 
 

@@ -33,6 +33,7 @@ __all__ = ["Context", "Worker", "run"]
 _HEALTH_EVERY_S = 2.0
 _MAX_FAILURES = 5
 _READY_LATEST_S = 20.0
+_RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 5.0
 
 
 @dataclass
@@ -88,6 +89,7 @@ class _Loop:
         self.useful_s: float | None = None
         self.failures, self.last_failure = 0, ""
         self.ready, self.stopping = False, False
+        self.retry_s = _RETRY_FIRST_S
         self._wrote_s = float("-inf")
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -148,10 +150,11 @@ class _Loop:
                 now_s = time.time()
                 self.round(worker, db, now_s)
                 self.useful_s = worker.useful_s
+                self.retry_s = _RETRY_FIRST_S
                 self.say(self.own_checks(worker, time.time()))
                 if not self.ready:
                     self.say_ready("working")
-                self.wait([db.fileno(), *worker.sources()], worker.period_s)
+                self.wait([db.fileno(), *worker.sources()], 0 if db.pending else worker.period_s)
         finally:
             if worker is not None:
                 worker.stop()
@@ -188,20 +191,17 @@ def run(kind: type[Worker]) -> int:
     gc.collect()
     gc.freeze()
     log.info("starting", service=kind.name, mode=loop.settings.mode)
-    delay_s = 0.5
     while not loop.stopping:
         try:
             loop.session()
         except (*DatabaseGone, SchemaMismatch, AlreadyRunningError) as gone:
             why = " ".join(str(gone).split())[:300]
-            log.warning("no database session", service=kind.name, why=why, retry_s=delay_s)
-            until_s = time.monotonic() + delay_s
+            log.warning("no database session", service=kind.name, why=why, retry_s=loop.retry_s)
+            until_s = time.monotonic() + loop.retry_s
             while not loop.stopping and time.monotonic() < until_s:
                 loop.say([Check("database", False, why)])
-                loop.wait([], min(1.0, delay_s))
-            delay_s = min(delay_s * 2, 5.0)
-        else:
-            delay_s = 0.5
+                loop.wait([], min(1.0, loop.retry_s))
+            loop.retry_s = min(loop.retry_s * 2, _RETRY_MOST_S)
     sd_notify("STOPPING=1")
     log.info("stopped", service=kind.name)
     return 0

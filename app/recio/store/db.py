@@ -121,6 +121,11 @@ class Database:
         self._connection.notifies.clear()
         return arrived
 
+    @property
+    def pending(self) -> bool:
+        """Notifications were read along with a query's answer: the socket will not become readable for them."""
+        return bool(self._connection.notifies)
+
     def close(self) -> None:
         """Close the connection; safe to repeat."""
         self._connection.close()

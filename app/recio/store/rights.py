@@ -80,6 +80,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "live_data.markets": "SELECT, INSERT, UPDATE",
         "live_data.books": "SELECT, INSERT, UPDATE, DELETE",
         "live_data.exchange_state": "SELECT, INSERT, UPDATE",
+        "live_data.btc_price": "SELECT",
         "users.trades": "SELECT",
     },
     "unified_production_coordinator": _read(_READ_LIVE, _READ_SYSTEM)

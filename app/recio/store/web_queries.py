@@ -10,6 +10,7 @@ from typing import Any
 from recio.store.pool import Queries
 
 __all__ = [
+    "LIVE",
     "TradeFilter",
     "account",
     "bars",
@@ -24,6 +25,8 @@ __all__ = [
     "market",
     "price",
     "strike_table",
+    "ticket_id_of",
+    "today",
     "trade",
     "trade_detail",
     "trade_totals",
@@ -221,17 +224,30 @@ def trade_detail(db: Queries, user_id: str, trade_id: int) -> dict[str, list[Row
     }
 
 
+def ticket_id_of(db: Queries, user_id: str, key: str) -> int | None:
+    """The ticket an idempotency key stands for, or None."""
+    row = db.one("SELECT ticket_id FROM users.tickets WHERE user_id = %s AND idempotency_key = %s", (user_id, key))
+    return int(row["ticket_id"]) if row else None
+
+
 # ------------------------------------------------------------------ account
-def account(db: Queries, user_id: str, mode: str) -> Row:
-    """Balance, positions, the last reconciliation, recent fills and settlements, and today's PnL (New York's day)."""
-    found = db.one(
-        "SELECT (SELECT coalesce(sum(pnl_e6), 0)::bigint FROM users.trades WHERE user_id = %s AND mode = %s"
-        " AND state = 'closed' AND closed_at >= date_trunc('day', now() AT TIME ZONE 'America/New_York')"
-        " AT TIME ZONE 'America/New_York') AS pnl_today_e6",
+def today(db: Queries, user_id: str, mode: str) -> Row:
+    """PnL, fees and number of the trades closed since midnight in New York."""
+    row = db.one(
+        "SELECT coalesce(sum(pnl_e6), 0)::bigint AS pnl_e6, coalesce(sum(fees_e6), 0)::bigint AS fees_e6,"
+        " count(*) AS trades, count(*) FILTER (WHERE pnl_e6 > 0) AS wins FROM users.trades"
+        " WHERE user_id = %s AND mode = %s AND state = 'closed' AND entry_count_e2 > 0"
+        " AND closed_at >= date_trunc('day', now() AT TIME ZONE 'America/New_York') AT TIME ZONE 'America/New_York'",
         (user_id, mode),
     )
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    return row
+
+
+def account(db: Queries, user_id: str, mode: str) -> Row:
+    """Balance, positions, the last reconciliation, recent fills and settlements, today's PnL."""
     return {
-        "pnl_today_e6": found["pnl_today_e6"] if found else 0,
+        "today": today(db, user_id, mode),
         "balance": db.one(
             "SELECT balance_e6, portfolio_e6, seen_at, extract(epoch FROM now() - seen_at)::float8 AS age_s"
             " FROM users.balances WHERE mode = %s",
@@ -285,6 +301,7 @@ def machine(db: Queries, mode: str) -> Row:
         ),
         "database": db.one("SELECT * FROM system.database_samples ORDER BY at DESC LIMIT 1"),
         "exchange": db.one("SELECT * FROM live_data.exchange_state WHERE mode = %s", (mode,)),
+        "balance": db.one("SELECT balance_e6, portfolio_e6, seen_at FROM users.balances WHERE mode = %s", (mode,)),
         "dependencies": db.one("SELECT at, entries_allowed, root_cause, affected FROM system.dependency_state"),
     }
 

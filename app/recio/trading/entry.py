@@ -30,8 +30,8 @@ class EntryContext(msgspec.Struct, frozen=True, kw_only=True):
     momentum_bp: int | None
     pause: SpikePause
     last_order_s: float | None  # auto entry's last accepted order, any market; signals and refused tickets do not count
-    live: Collection[tuple[str, str]] = ()  # (market_ticker, side) of this event with a live trade
-    entered: Collection[tuple[str, str]] = ()  # (market_ticker, side) of this event ever entered
+    live: Collection[tuple[str, str]] | None  # (market_ticker, side) of this event with a live trade; None: not known
+    entered: Collection[tuple[str, str]] | None  # (market_ticker, side) of this event ever entered; None: not known
     blocked: str = ""  # kill switch, dependency state: why no entry is possible at all
 
 
@@ -139,6 +139,8 @@ def decide_row(row: StrikeRow, context: EntryContext, settings: AutoEntrySetting
 
     if why := _general(context, settings):
         return answer("wait", why)
+    if context.live is None or context.entered is None:
+        return answer("wait", "the trades of this event are not known")
     if key in context.live:
         return answer("wait", f"a trade on {row.side.upper()} is live")
     if key in context.entered and not settings.allow_reentry:

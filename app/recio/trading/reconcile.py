@@ -44,6 +44,7 @@ class LedgerRecords(msgspec.Struct, frozen=True, kw_only=True):
     balance_e6: int | None = None  # what it should be; None: not compared
     settling: frozenset[str] = frozenset()  # tickers past their close: the exchange may have paid and emptied them
     touched_s: Mapping[str, float] = {}  # ticker -> last local event
+    edge: frozenset[str] = frozenset()  # orders and fills near the start of the time compared: may be in one list only
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -91,10 +92,10 @@ def reconcile(
             found.append(Difference(about, key, str(ours), str(theirs), why))
 
     if exchange.orders is not None:
-        _orders(exchange.orders, ledger.orders, differ)
+        _orders(exchange.orders, ledger.orders, ledger.edge, differ)
     if exchange.fills is not None:
         newest = max(ledger.touched_s.values(), default=0.0)
-        _fills(exchange.fills, ledger.fills, newest, differ)
+        _fills(exchange.fills, ledger.fills, ledger.edge, newest, differ)
     if exchange.positions is not None:
         for ticker in sorted(exchange.positions.keys() | ledger.positions.keys()):
             ours, theirs = ledger.positions.get(ticker, 0), exchange.positions.get(ticker, 0)
@@ -115,18 +116,28 @@ class _Differ(Protocol):
 
 
 _FINAL = {OrderState.FILLED, OrderState.CANCELLED, OrderState.REFUSED}
+# Without a fill: not sent yet, refused, in doubt, or cancelled by an answer that made no order (fill-or-kill).
+_MAYBE_NOT_THERE = {
+    OrderState.INTENT,
+    OrderState.SENDING,
+    OrderState.REFUSED,
+    OrderState.UNKNOWN,
+    OrderState.CANCELLED,
+}
 
 
-def _orders(theirs: Sequence[OrderRecord], ours: Sequence[OrderRecord], differ: _Differ) -> None:
+def _orders(theirs: Sequence[OrderRecord], ours: Sequence[OrderRecord], edge: frozenset[str], differ: _Differ) -> None:
     there = {order.client_order_id: order for order in theirs}
     here = {order.client_order_id: order for order in ours}
     for key in sorted(here.keys() | there.keys()):
         mine, other = here.get(key), there.get(key)
+        if key in edge and (mine is None or other is None):
+            continue
         if mine is None and other is not None:
             why = "an order the ledger does not know; was it placed by hand?"
             differ("order", key, "none", f"{other.state} {other.filled_e2}", why, other.changed_s)
         elif mine is not None and other is None:
-            if mine.state not in (OrderState.INTENT, OrderState.SENDING, OrderState.REFUSED, OrderState.UNKNOWN):
+            if mine.state not in _MAYBE_NOT_THERE or mine.filled_e2:
                 why = "an order the exchange does not know"
                 differ("order", key, f"{mine.state} {mine.filled_e2}", "none", why, mine.changed_s)
         elif mine is not None and other is not None and _disagree(mine, other):
@@ -142,10 +153,12 @@ def _disagree(mine: OrderRecord, other: OrderRecord) -> bool:
     return mine.filled_e2 != other.filled_e2 or (final and mine.state != other.state)
 
 
-def _fills(theirs: Mapping[str, int], ours: Mapping[str, int], changed_s: float, differ: _Differ) -> None:
+def _fills(
+    theirs: Mapping[str, int], ours: Mapping[str, int], edge: frozenset[str], changed_s: float, differ: _Differ
+) -> None:
     for key in sorted(theirs.keys() | ours.keys()):
         mine, other = ours.get(key), theirs.get(key)
-        if mine != other:
+        if mine != other and not (key in edge and None in (mine, other)):
             why = "a fill (contracts x 100) is not the same in both"
             shown = ["none" if count is None else count for count in (mine, other)]
             differ("fill", key, shown[0], shown[1], why, changed_s)

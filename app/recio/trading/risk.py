@@ -70,9 +70,9 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 def order_cost_e6(count_e2: int, limit_price_e4: int, fees: FeeSchedule = CURRENT) -> int:
-    """The most an entry can cost, its fee included; the fee is highest at 50 cents if it may fill at better prices."""
-    dearest = limit_price_e4 if limit_price_e4 <= ONE_DOLLAR_E4 // 2 else ONE_DOLLAR_E4 // 2
-    return count_e2 * limit_price_e4 + taker_fee_e6(count_e2, dearest, fees)
+    """What an entry costs with its fee if all of it fills at the limit: better prices cost less, the larger fee nearer
+    to 50 cents included (but for the rounding of each further fill)."""
+    return count_e2 * limit_price_e4 + taker_fee_e6(count_e2, limit_price_e4, fees)
 
 
 def sentence(refusals: list[Refusal]) -> str:

@@ -49,7 +49,7 @@ class StopMemory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StopDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """``action``: hold, or close (send an exit for ``count_e2`` at ``limit_price_e4`` or better). ``alarm``: tell the user."""
+    """``action``: hold, or close (exit ``count_e2`` at ``limit_price_e4`` or better). ``alarm``: tell the user."""
 
     action: str
     why: str

@@ -48,7 +48,7 @@ LINEAR_CENT = (PriceRange(0, ONE_DOLLAR_E4, 100),)
 
 
 def price_ranges(raw: Iterable[Any] | None) -> tuple[PriceRange, ...]:
-    """The market's price grid from what is on record: rows of start, end, step as dollar strings or as ``_e4`` integers.
+    """The market's price grid from its record: rows of start, end, step as dollar strings or as ``_e4`` integers.
 
     Nothing on record gives whole cents, which lie on every grid. Raises ValueError for anything else."""
     ranges = tuple(_one_range(row) for row in raw or ())
@@ -87,7 +87,7 @@ def on_grid(price_e4: int, ranges: Sequence[PriceRange], side: str = "yes") -> b
 def snap(price_e4: int, ranges: Sequence[PriceRange], side: str = "yes", *, up: bool = False) -> int:
     """The nearest valid price of ``side`` at or below ``price_e4`` (at or above with ``up``); the outermost valid one
     when there is none on that side."""
-    yes, rising = _yes(price_e4, side), up == (side == "yes")
+    yes, rising = min(ONE_DOLLAR_E4 - 1, max(1, _yes(price_e4, side))), up == (side == "yes")
     best: int | None = None
     for r in ranges:
         if rising:
@@ -127,12 +127,13 @@ def _decimal(field: str, value: object, places: int, example: str) -> int:
         raise TicketError(field, f"is {value!r}, which is not a number; write for example {example}")
     if isinstance(value, float) and not math.isfinite(value):
         raise TicketError(field, f"is {value!r}; write a finite number, for example {example}")
+    if isinstance(value, int) and abs(value) >= 10**15:
+        raise TicketError(field, f"is a number of more than 15 digits; write for example {example}")
     text = value.strip() if isinstance(value, str) else str(value)
     try:
         return parse_fixed(text.removeprefix("+"), places)
     except ValueError:
-        pass
-    shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
+        shown = repr(value) if len(text) <= 40 else f"{text[:37]!r}..."
     step = f"0.{'0' * (places - 1)}1"
     raise TicketError(field, f"is {shown}; write a plain number in steps of {step}, for example {example}")
 

@@ -17,11 +17,11 @@ from recio.contract.settings import Settings
 from recio.store import web_sessions
 from recio.store.db import DatabaseGone
 from recio.store.pool import Pool
-from recio.trading.settings import KINDS, read, to_dict
 from recio.web.hub import Hub
 from recio.web.sessions import Session
 from recio.web.static import Static
 from recio.web.status import StatusBoard
+from recio.web.switches import complete
 
 __all__ = ["Desk", "desk_of", "session_of"]
 
@@ -40,18 +40,8 @@ class Desk:
     clock: Callable[[], float] = time.time
 
     def user_settings(self, user_id: str) -> dict[str, dict[str, Any]]:
-        """Every setting with defaults filled in; ``_version`` style facts are kept apart under ``changed``."""
-        stored = web_sessions.settings(self.pool, user_id)
-        found = {}
-        for name, kind in KINDS.items():
-            row = stored.get(name)
-            found[name] = {
-                "value": to_dict(read(kind, row["value"] if row else None)),
-                "version": row["version"] if row else 0,
-                "changed_at": row["changed_at"] if row else None,
-                "changed_by": row["changed_by"] if row else "",
-            }
-        return found
+        """Every setting with its defaults filled in."""
+        return complete(web_sessions.settings(self.pool, user_id))
 
     def page(
         self, request: Request, name: str, context: Mapping[str, Any] | None = None, status: int = 200

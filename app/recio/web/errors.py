@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from recio.store.db import DatabaseGone
 from recio.store.tickets import KeyReused
-from recio.trading.settings import SettingInvalid
+from recio.trading.settings import SettingError
 from recio.trading.ticket import TicketError
 from recio.web.wire import json_response
 
@@ -57,7 +57,7 @@ def _from(failure: Exception) -> ApiError:
         return failure
     if isinstance(failure, TicketError):
         return ApiError(422, f"invalid_{failure.field}", str(failure), f"correct {failure.field} and send again")
-    if isinstance(failure, SettingInvalid):
+    if isinstance(failure, SettingError):
         return ApiError(422, "invalid_setting", str(failure), "correct the value and send again")
     if isinstance(failure, KeyReused):
         return ApiError(409, "idempotency_key_reused", str(failure), "take a new idempotency_key for a new order")
@@ -89,7 +89,7 @@ def answer(request: Request, failure: Exception) -> Response:
 def install(app: FastAPI) -> None:
     """Answer every known failure in the one shape; the gate does the same with whatever is left."""
     kinds: tuple[type[Exception], ...] = (
-        ApiError, TicketError, SettingInvalid, KeyReused, RequestValidationError, HTTPException, *DatabaseGone,
+        ApiError, TicketError, SettingError, KeyReused, RequestValidationError, HTTPException, *DatabaseGone,
     )  # fmt: skip
     for kind in kinds:
         app.add_exception_handler(kind, answer)

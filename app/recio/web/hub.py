@@ -9,30 +9,31 @@ the number of topics, and a tab that reconnects has missed nothing. Besides noti
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from recio.store import web_queries as queries
 from recio.store.db import Database, DatabaseGone, Notification
-from recio.trading.settings import KINDS, read, to_dict
-from recio.web.status import StatusBoard
-from recio.web.wire import encode, wire, wire_all
+from recio.web.snapshots import TOPICS, Snapshots
+from recio.web.wire import encode
 
 __all__ = ["Hub", "Subscriber", "TooManyTabs", "Want", "frame"]
 
 log = logging.getLogger("recio.web")
 
-CHANNELS = (
-    "price", "strike_table", "trade", "order_update", "order_intent", "fill", "settlement", "ticket", "setting", "incident",
-)  # fmt: skip
-_TRADES = {"trade", "order_update", "order_intent", "fill", "settlement", "ticket"}
+# channel -> the topic it makes stale
+_STALES = {
+    "price": "price", "strike_table": "table", "setting": "switches", "incident": "status",
+    "trade": "trades", "order_update": "trades", "order_intent": "trades", "fill": "trades", "settlement": "trades",
+}  # fmt: skip
 _SWEEP_S = 5.0
+_TRADES_S = 1.0  # live PnL moves with the book, without a notification
 _QUIET_S = 0.05  # between two rounds: a burst of notifications becomes one reading
 MAX_TABS = 100
 
@@ -43,7 +44,7 @@ class TooManyTabs(RuntimeError):
 
 @dataclass(frozen=True)
 class Want:
-    """Which strike table a tab shows: an event, or whatever event of a series closes next."""
+    """Which strike table a tab shows: an event's, or that of whatever event of a series closes next."""
 
     event: str = ""
     series: str = ""
@@ -77,7 +78,7 @@ class Subscriber:
             self.closed = True
 
     def take(self) -> bytes:
-        """Everything that waits, oldest topic first."""
+        """Everything that waits."""
         with self._lock:
             data = b"".join(self._slots.values())
             self._slots.clear()
@@ -92,12 +93,8 @@ def frame(topic: str, value: Any) -> bytes:
 class Hub:
     """The thread between the database and the tabs."""
 
-    def __init__(
-        self, dsn: str, user_id: str, mode: str, series: Sequence[str], status: StatusBoard,
-        clock: Callable[[], float] = time.time,
-    ) -> None:  # fmt: skip
-        self._dsn, self._user_id, self._mode, self._series = dsn, user_id, mode, tuple(series)
-        self._status, self._clock = status, clock
+    def __init__(self, dsn: str, snapshots: Snapshots) -> None:
+        self._dsn, self.snapshots = dsn, snapshots
         self._tabs: set[Subscriber] = set()
         self._lock = threading.Lock()
         self._stopping = False
@@ -105,8 +102,8 @@ class Hub:
         os.set_blocking(self._wake_write, False)
         os.set_blocking(self._wake_read, False)
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
-        self._events: list[dict[str, Any]] = []
         self._shown: dict[Want, str] = {}
+        self._trades_s = float("-inf")
         self.connected = False
         self.why = "not started"
         self.last_ok_s: float | None = None  # monotonic
@@ -133,7 +130,7 @@ class Hub:
         """A tab opened; it gets every topic at once. Raises TooManyTabs."""
         with self._lock:
             if len(self._tabs) >= MAX_TABS:
-                raise TooManyTabs(f"{MAX_TABS} streams are open; close a tab")
+                raise TooManyTabs(f"{MAX_TABS} streams are open")
             self._tabs.add(tab)
         self._poke()
 
@@ -142,11 +139,10 @@ class Hub:
         with self._lock:
             self._tabs.discard(tab)
 
-    def end_session(self, token_hash: bytes, *, others_of: str = "") -> None:
-        """Close the tabs of a session that ended; with ``others_of`` all tabs of that user but this session's."""
+    def end_sessions(self, user_id: str, *, only: bytes | None = None, but: bytes | None = None) -> None:
+        """Close the tabs of sessions that ended: of ``only`` this token, or of all of the user's ``but`` one."""
         for tab in list(self._tabs):
-            mine = tab.token_hash == token_hash
-            if (mine and not others_of) or (others_of and tab.user_id == others_of and not mine):
+            if tab.user_id == user_id and only in (None, tab.token_hash) and tab.token_hash != but:
                 tab.closed = True
                 tab.wake()
 
@@ -156,10 +152,8 @@ class Hub:
         return len(self._tabs)
 
     def _poke(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):  # a full pipe: it is awake already
             os.write(self._wake_write, b".")
-        except BlockingIOError:
-            pass  # it is awake already
 
     # -------------------------------------------------------------- the thread
     def _run(self) -> None:
@@ -167,88 +161,79 @@ class Hub:
         while not self._stopping:
             try:
                 self._listen()
-                delay_s = 0.5
             except Exception as failure:
                 expected = isinstance(failure, DatabaseGone)
+                delay_s = 0.5 if self.connected else min(5.0, delay_s * 2)
                 self.connected, self.why = False, " ".join(str(failure).split())[:200]
                 log.log(logging.WARNING if expected else logging.ERROR, "stream: %s", self.why, exc_info=not expected)
                 if not self._stopping:
-                    select.select([self._wake_read], [], [], delay_s)
-                    self._drain()
-                delay_s = min(5.0, delay_s * 2)
-
-    def _drain(self) -> None:
-        try:
-            while os.read(self._wake_read, 512):
-                pass
-        except BlockingIOError:
-            pass
+                    time.sleep(delay_s)
 
     def _listen(self) -> None:
         db = Database("main_app stream", self._dsn)
         try:
-            db.listen(CHANNELS)
+            db.listen(tuple(_STALES))
             self._shown.clear()
             sweep_s = float("-inf")
+            early: list[Notification] = []
             while not self._stopping:
                 now = time.monotonic()
-                dirty: set[str] = set()
+                stale = self._understood([*early, *db.notifications()])
                 if now - sweep_s >= _SWEEP_S:
                     sweep_s = now
                     db.one("SELECT 1 AS alive")
-                    dirty |= {"price", "events", "trades", "switches", "status", "tables"}
-                dirty |= self._understood(db.notifications())
+                    stale |= {*TOPICS, "table"}
                 self.connected, self.why, self.last_ok_s = True, "", now
-                self._round(db, dirty)
+                self._round(db, stale, now)
                 time.sleep(_QUIET_S)
-                select.select([db.fileno(), self._wake_read], [], [], 1.0 - _QUIET_S)
-                self._drain()
+                early = db.notifications()  # what came during a query lies in libpq already: the socket stays silent
+                if not early:
+                    select.select([db.fileno(), self._wake_read], [], [], 1.0 - _QUIET_S)
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_read, 4096)
         finally:
             db.close()
 
     @staticmethod
     def _understood(notes: Sequence[Notification]) -> set[str]:
-        dirty = set()
-        for note in notes:
-            if note.channel in _TRADES:
-                dirty.add("trades")
-            elif note.channel == "strike_table":
-                dirty.add(f"table:{note.payload}")
-            else:
-                dirty.add({"price": "price", "setting": "switches", "incident": "status"}[note.channel])
-        return dirty
+        """The topics made stale; for strike tables also the event's own ``table:EVENT``."""
+        return {
+            f"table:{note.payload}" if note.channel == "strike_table" else _STALES[note.channel]
+            for note in notes
+            if note.channel in _STALES
+        }
 
-    def _round(self, db: Database, dirty: set[str]) -> None:
+    def _round(self, db: Database, stale: set[str], now: float) -> None:
         with self._lock:
             tabs = list(self._tabs)
         if not tabs:
             return
         newcomers = [tab for tab in tabs if tab.fresh]
-        topics = {"price", "events", "trades", "switches", "status"}
-        for topic in ("events", "price", "trades", "switches", "status"):
-            wanted = tabs if topic in dirty or (topic == "trades" and "table" in "".join(dirty)) else newcomers
-            if wanted and topic in topics:
-                data = frame(topic, getattr(self, f"_{topic}")(db))
-                for tab in wanted:
-                    tab.offer(topic, data)
-        self._tables(db, tabs, newcomers, dirty)
+        if self.snapshots.live and now - self._trades_s >= _TRADES_S:
+            stale.add("trades")
+        for topic in TOPICS:
+            wanted = tabs if topic in stale else newcomers
+            if not wanted:
+                continue
+            if topic == "trades":
+                self._trades_s = now
+            data = frame(topic, self.snapshots.of(topic, db))
+            for tab in wanted:
+                tab.offer(topic, data)
+        for want in {tab.want for tab in tabs}:
+            self._table(db, want, [tab for tab in tabs if tab.want == want], stale)
         for tab in newcomers:
             tab.fresh = False
 
-    # -------------------------------------------------------------- what each topic says
-    def now_ms(self) -> int:
-        """The server's clock: tabs measure ages by it."""
-        return round(self._clock() * 1000)
-
-    def _price(self, db: Database) -> dict[str, Any]:
-        row = queries.price(db)
-        return {"now_ms": self.now_ms(), "price": wire(row) if row else None}
-
-    def _events(self, db: Database) -> dict[str, Any]:
-        self._open = queries.events(db, self._mode, self._series)
-        return {"now_ms": self.now_ms(), "events": wire_all(self._open)}
-
-    def _trades(self, db: Database) -> dict[str, Any]:
-        live = queries.live_trades(db, self._user_id, self._mode)
-        done = queries.trades(db, self._user_id, self._mode, queries.TradeFilter("closed"), 6, None)
-        return {"now_ms": self.now_ms(), "live": wire_all(live), "done": wire_all(done)}
+    def _table(self, db: Database, want: Want, tabs: list[Subscriber], stale: set[str]) -> None:
+        event = want.event or self.snapshots.current_event(want.series)
+        changed = self._shown.get(want) != event or "table" in stale or f"table:{event}" in stale
+        wanted = tabs if changed else [tab for tab in tabs if tab.fresh]
+        if not wanted:
+            return
+        if len(self._shown) > MAX_TABS:
+            self._shown.clear()
+        self._shown[want] = event
+        data = frame("table", self.snapshots.table(event, db))
+        for tab in wanted:
+            tab.offer("table", data)

@@ -100,7 +100,7 @@ class Crowd:
         step_high = grid_step_e4(structure, min(max(int(high), 0), 10_000))
         bid = max(0, math.floor(low / step_low) * step_low)
         ask = min(10_000, math.ceil(high / step_high) * step_high)
-        return min(bid, 10_000 - 2 * step_low), max(ask, 2 * step_high)
+        return min(bid, 10_000 - step_low), max(ask, step_high)
 
     def _requote(
         self, market: SimMarket, maker: _Maker, top: tuple[int, int], levels: int, depleted: set[tuple[str, int]]

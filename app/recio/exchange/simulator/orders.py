@@ -84,7 +84,7 @@ class OrderChanged(msgspec.Struct, frozen=True):
 Event = BookChanged | Traded | OrderChanged | Fill
 
 
-class Rejected(Exception):  # noqa: N818 - what happened to the order
+class Rejected(Exception):
     """The exchange says no: HTTP status, code, message, details."""
 
     def __init__(self, status: int, code: str, message: str = "", details: str = "") -> None:

@@ -7,12 +7,11 @@ exactly the values it would have seen.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Protocol
 
 import msgspec
 
-__all__ = ["PathClock", "PricePath", "SeededPath"]
+__all__ = ["PathClock", "PricePath", "gauss"]
 
 _MASK = (1 << 64) - 1
 
@@ -74,53 +73,3 @@ def gauss(seed: int, level: int, index: int) -> float:
     """A standard normal number that depends on nothing but its arguments (Box-Muller)."""
     u, v = _uniform(seed, level, 2 * index), _uniform(seed, level, 2 * index + 1)
     return math.sqrt(-2.0 * math.log(u)) * math.cos(2.0 * math.pi * v)
-
-
-class SeededPath:
-    """A Brownian path of the log price without a recording: bridges between anchors 16,384 s apart.
-
-    Anchors are a slowly forgetting walk, so that the price stays within reach of ``start_e2`` for ever.
-    """
-
-    _BLOCK_BITS = 14
-    _MEMORY = 48  # anchors remembered: about nine days
-
-    def __init__(self, seed: int, start_e2: int = 9_800_000, annual_volatility: float = 0.5) -> None:
-        """``start_e2``: the level it stays around, in cents. Volatility is per year of log returns (0.5 = 50 %)."""
-        self._seed, self._start_e2 = seed, start_e2
-        self._per_sqrt_s = annual_volatility / math.sqrt(365.0 * 86_400)
-        self._node = lru_cache(maxsize=200_000)(self._compute_node)
-        self._anchor = lru_cache(maxsize=1_000)(self._compute_anchor)
-
-    def span(self) -> tuple[float, float] | None:
-        """It has no ends."""
-        return None
-
-    def __call__(self, at_s: float) -> int:
-        """The price in cents at ``at_s``; straight between whole seconds."""
-        second = math.floor(at_s)
-        part = at_s - second
-        here = self._log(second)
-        if part:
-            here += part * (self._log(second + 1) - here)
-        return round(self._start_e2 * math.exp(here))
-
-    def _log(self, second: int) -> float:
-        block, offset = second >> self._BLOCK_BITS, second & ((1 << self._BLOCK_BITS) - 1)
-        return self._node(block, offset) if offset else self._anchor(block)
-
-    def _compute_anchor(self, block: int) -> float:
-        step = self._per_sqrt_s * math.sqrt(1 << self._BLOCK_BITS)
-        return step * sum(
-            gauss(self._seed, 99, block - age) * (1.0 - age / self._MEMORY) for age in range(self._MEMORY)
-        )
-
-    def _compute_node(self, block: int, offset: int) -> float:
-        """Levy's construction: a midpoint is the mean of its neighbours plus noise of its level."""
-        half = offset & -offset  # the largest power of two that divides the offset: this point's level
-        left, right = offset - half, offset + half
-        low = self._node(block, left) if left else self._anchor(block)
-        high = self._node(block, right) if right < 1 << self._BLOCK_BITS else self._anchor(block + 1)
-        index = (block << self._BLOCK_BITS) + offset
-        noise = gauss(self._seed, half.bit_length(), index) * self._per_sqrt_s * math.sqrt(half / 2)
-        return (low + high) / 2 + noise

@@ -19,7 +19,14 @@ from recio.units import ONE_DOLLAR_E4, parse_fixed
 __all__ = ["PrivateRest"]
 
 Json = dict[str, Any]
-_TEXT = ("ticker", "client_order_id", "side", "count", "price", "time_in_force", "self_trade_prevention_type")
+_TYPES: dict[str, tuple[type, str]] = (
+    dict.fromkeys(
+        ("ticker", "client_order_id", "side", "count", "price", "time_in_force", "self_trade_prevention_type"),
+        (str, "string"),
+    )
+    | dict.fromkeys(("post_only", "reduce_only", "cancel_order_on_pause"), (bool, "bool"))
+    | dict.fromkeys(("expiration_time", "exchange_index", "subaccount"), (int, "int"))
+)
 _REQUIRED = ("ticker", "side", "count", "price", "time_in_force", "self_trade_prevention_type")
 _CHOICES = {
     "side": ("bid", "ask"),
@@ -231,17 +238,10 @@ def _body(raw: bytes, content_type: str) -> Json:
         raise Rejected(400, "bad_request", "bad request", f"json: {problem}") from problem
     if not isinstance(body, dict):
         raise Rejected(400, "bad_request", "bad request", "json: cannot unmarshal into Go value of an object")
-    for name in _TEXT:
+    for name, (kind, said) in _TYPES.items():
         value = body.get(name)
-        if value is not None and not isinstance(value, str):
-            raise _wrong_type(name, value, "string")
-    for name in ("post_only", "reduce_only", "cancel_order_on_pause"):
-        if body.get(name) is not None and not isinstance(body[name], bool):
-            raise _wrong_type(name, body[name], "bool")
-    for name in ("expiration_time", "exchange_index", "subaccount"):
-        value = body.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise _wrong_type(name, value, "int")
+        if value is not None and type(value) is not kind:
+            raise _wrong_type(name, value, said)
     for name in _REQUIRED:
         if not body.get(name):
             raise Rejected(400, "bad_request", "bad request", f"{name} is required")

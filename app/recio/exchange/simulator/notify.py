@@ -1,0 +1,22 @@
+"""systemd's notification socket, when there is one."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+__all__ = ["notify"]
+
+
+def notify(state: str) -> None:
+    """Send for example ``READY=1`` to the service manager; nothing happens without one."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        try:
+            channel.sendto(state.encode(), address)
+        except OSError as problem:
+            raise RuntimeError(f"cannot reach the service manager at NOTIFY_SOCKET={address!r}: {problem}") from problem

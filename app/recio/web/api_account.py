@@ -1,0 +1,107 @@
+"""Log-in, account, status and settings by HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from recio.store import web_queries as queries
+from recio.store import web_sessions
+from recio.web import sessions
+from recio.web.desk import Desk, desk_of, session_of
+from recio.web.errors import ApiError
+from recio.web.login import check_login
+from recio.web.switches import checked
+from recio.web.wire import json_response, wire, wire_all
+
+__all__ = ["SettingName", "log_in", "log_out", "router", "store_setting"]
+
+router = APIRouter()
+SettingName = Literal["kill_switch", "auto_entry", "auto_stop"]
+
+
+class Login(BaseModel):
+    """Name and password."""
+
+    model_config = ConfigDict(extra="forbid")
+    login: Annotated[str, Field(min_length=1, max_length=200)]
+    password: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+def log_in(request: Request, login: str, password: str) -> tuple[str, sessions.Session]:
+    """Check the password and open a new session in place of the old one; gives the cookie's value. Raises ApiError."""
+    desk = desk_of(request)
+    address = request.client.host if request.client else ""
+    user = check_login(desk.pool, login, password, address)
+    old = sessions.cookie_token(request.headers.get("cookie", ""))
+    agent = request.headers.get("user-agent", "")
+    return sessions.open_session(desk.pool, user.user_id, user.login, address, agent, old)
+
+
+def log_out(request: Request) -> None:
+    """End the session and its streams."""
+    desk, session = desk_of(request), session_of(request)
+    sessions.close(desk.pool, session)
+    desk.hub.end_sessions(session.user_id, only=session.token_hash)
+
+
+@router.post("/api/session")
+async def open_session(request: Request, body: Login) -> Response:
+    """Log in; the session is a cookie, the csrf_token goes into X-CSRF-Token of every state-changing call."""
+    token, session = await run_in_threadpool(log_in, request, body.login, body.password)
+    response = json_response({"login": session.login, "csrf_token": session.csrf_token})
+    sessions.set_cookie(response, token)
+    return response
+
+
+@router.delete("/api/session")
+def close_session(request: Request) -> Response:
+    """Log out."""
+    log_out(request)
+    response = json_response({"logged_out": True})
+    sessions.unset_cookie(response)
+    return response
+
+
+@router.get("/api/account")
+def account(request: Request) -> Response:
+    """Balance, positions, unfinished orders, fills, settlements, and whether the ledger agrees with the exchange."""
+    desk, session = desk_of(request), session_of(request)
+    found = queries.account(desk.pool, session.user_id, desk.settings.mode)
+    plain: dict[str, Any] = {}
+    for name, value in found.items():
+        plain[name] = wire_all(value) if isinstance(value, list) else (wire(value) if value else value)
+    return json_response(plain | {"mode": desk.settings.mode, "now_ms": round(desk.clock() * 1000)})
+
+
+@router.get("/api/status")
+def status(request: Request) -> Response:
+    """The services, as `recio status --json` tells it on the host."""
+    return json_response(desk_of(request).status.as_dict())
+
+
+@router.get("/api/settings/{name}")
+def setting(request: Request, name: SettingName) -> Response:
+    """A setting with its defaults filled in."""
+    desk, session = desk_of(request), session_of(request)
+    return json_response({"name": name} | wire(desk.user_settings(session.user_id)[name]))
+
+
+@router.put("/api/settings/{name}")
+def put_setting(request: Request, name: SettingName, changes: Annotated[dict[str, Any], Body()]) -> Response:
+    """Change a setting: keys not named keep their value, the whole is checked."""
+    desk, session = desk_of(request), session_of(request)
+    store_setting(desk, session, name, changes)
+    return json_response({"name": name} | wire(desk.user_settings(session.user_id)[name]))
+
+
+def store_setting(desk: Desk, session: sessions.Session, name: str, changes: dict[str, Any]) -> None:
+    """Merge, validate, store, notify and audit. Raises SettingError, or ApiError for nothing to change."""
+    if not changes:
+        raise ApiError(422, "invalid_setting", f"no key of {name} was given", f"its keys are in GET /api/settings/{name}")
+    value = checked(name, desk.user_settings(session.user_id)[name]["value"] | changes)
+    web_sessions.save_setting(desk.pool, session.user_id, name, value, session.login)

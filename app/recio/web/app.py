@@ -1,0 +1,73 @@
+"""The application: every part put together, the gate in front of all of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+from fastapi import FastAPI
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import Response
+
+from recio import release
+from recio.contract import Contract
+from recio.contract.settings import Settings
+from recio.store.db import dsn_from_environment
+from recio.store.pool import Pool
+from recio.web import api_account, api_market, api_trades, errors, history, pages, static, stream
+from recio.web.desk import Desk
+from recio.web.gate import Gate
+from recio.web.hub import Hub
+from recio.web.snapshots import Snapshots
+from recio.web.status import StatusBoard
+from recio.web.view import FILTERS
+from recio.web.wire import json_response
+
+__all__ = ["create_app"]
+
+_THREADS = 6  # for database calls; the pool has four connections
+
+
+def create_app(
+    settings: Settings, contract: Contract, pool: Pool, clock: Callable[[], float] = time.time, dsn: str | None = None
+) -> FastAPI:
+    """The desk's page and API. The stream's thread starts and ends with the application."""
+    status = StatusBoard(contract, settings.mode)
+    hub = Hub(
+        dsn or dsn_from_environment(), Snapshots(settings.user_id, settings.mode, settings.series, status, clock)
+    )
+    folder = static.templates_folder()
+    templates = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    templates.filters.update(FILTERS)
+    desk = Desk(settings, contract, pool, hub, status, static.Static(folder / "static"), templates, clock)
+
+    @asynccontextmanager
+    async def life(_app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        hub.start()
+        try:
+            yield
+        finally:
+            hub.stop()
+            hub.join()
+            pool.close()
+
+    app = FastAPI(
+        title="REC.IO desk", version=release(), openapi_url="/api/openapi.json", docs_url=None, redoc_url=None, lifespan=life
+    )
+    app.state.desk = desk
+    errors.install(app)
+    app.add_middleware(Gate, pool=pool, own_url=settings.url, on_error=errors.answer)
+    for part in (static, api_account, api_market, api_trades, stream, history, pages):
+        app.include_router(part.router)
+
+    @app.get("/livez")
+    async def livez() -> Response:
+        """Whether this process answers; open to everybody, says nothing else."""
+        return json_response({"alive": True})
+
+    return app

@@ -1,0 +1,173 @@
+"""The pages: rendered here, kept alive by the stream. Forms work without script; orders need it and say so."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from recio.store import web_queries as queries
+from recio.store import web_sessions
+from recio.trading.settings import SettingError
+from recio.web import sessions
+from recio.web.api_account import SettingName, log_in, log_out, store_setting
+from recio.web.desk import desk_of, session_of
+from recio.web.errors import ApiError
+from recio.web.passwords import MIN_LENGTH, hash_password, verify_password
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+Ticker = Annotated[str, Query(max_length=64, pattern=r"^[A-Z0-9.\-]*$")]
+Text = Annotated[str, Form(max_length=1000)]
+
+# Form fields of each setting: name -> how many of the stored unit make one of the shown unit; None for a check box.
+_FIELDS: dict[str, dict[str, int | None]] = {
+    "kill_switch": {"on": None},
+    "auto_entry": {
+        "enabled": None, "base_count_e2": 100, "multiplier": 1, "min_probability_percent": 1, "min_differential_e4": 100,
+        "max_ask_e4": 100, "min_time_to_close_s": 1, "max_time_to_close_s": 1, "cooldown_s": 1, "spike_pause_bp": 1,
+        "allow_reentry": None,
+    },
+    "auto_stop": {
+        "enabled": None, "stop_probability_percent": 1, "confirm_after_s": 1, "min_time_to_close_s": 1,
+        "momentum_stop": None, "momentum_stop_bp": 1,
+    },
+}  # fmt: skip
+
+
+def _local(place: str) -> str:
+    """A path of this desk to go to; anything else is the trade page."""
+    return place if place.startswith("/") and not place.startswith(("//", "/\\")) and "\n" not in place else "/"
+
+
+@router.get("/login")
+def login_page(request: Request, after: Annotated[str, Query(alias="next", max_length=200)] = "/") -> Response:
+    """The form; someone logged in already goes on."""
+    if request.scope.get("recio.session") is not None:
+        return RedirectResponse(_local(after), status_code=303)
+    return desk_of(request).page(request, "login.html", {"next": _local(after), "error": None, "login": ""})
+
+
+@router.post("/login")
+def login_form(
+    request: Request, login: Text = "", password: Text = "", after: Annotated[str, Form(alias="next", max_length=200)] = "/"
+) -> Response:
+    """Log in; a wrong try shows the form again."""
+    try:
+        token, _ = log_in(request, login, password)
+    except ApiError as error:
+        context = {"next": _local(after), "error": error, "login": login}
+        page = desk_of(request).page(request, "login.html", context, error.status)
+        page.headers.update(error.headers or {})
+        return page
+    response = RedirectResponse(_local(after), status_code=303)
+    sessions.set_cookie(response, token)
+    return response
+
+
+@router.post("/logout")
+def logout_form(request: Request) -> Response:
+    """Log out and show the log-in form."""
+    log_out(request)
+    response = RedirectResponse("/login", status_code=303)
+    sessions.unset_cookie(response)
+    return response
+
+
+@router.get("/")
+def trade_page(request: Request, event: Ticker = "", series: Ticker = "") -> Response:
+    """The strike table, the ticket, active trades."""
+    desk, session = desk_of(request), session_of(request)
+    mode = desk.settings.mode
+    events = queries.events(desk.pool, mode, desk.settings.series)
+    series = series if series in desk.settings.series else ""
+    if not event and not series:
+        series = next((row["series_ticker"] for row in events), desk.settings.series[0])
+        series = desk.settings.series[0] if any(r["series_ticker"] == desk.settings.series[0] for r in events) else series
+    shown = event or next((row["event_ticker"] for row in events if row["series_ticker"] == series), "")
+    table = queries.strike_table(desk.pool, shown) if shown else None
+    price = queries.price(desk.pool)
+    return desk.page(request, "trade.html", {
+        "events": events, "series": series, "event": event, "shown": shown, "table": table, "price": price,
+        "live": queries.live_trades(desk.pool, session.user_id, mode),
+        "done": queries.trades(desk.pool, session.user_id, mode, queries.TradeFilter("closed"), 5, None),
+        "today": queries.today(desk.pool, session.user_id, mode), "wide": True,
+    })  # fmt: skip
+
+
+@router.get("/account")
+def account_page(request: Request) -> Response:
+    """Balance, positions, fills, settlements, reconciliation."""
+    desk, session = desk_of(request), session_of(request)
+    return desk.page(request, "account.html", {"account": queries.account(desk.pool, session.user_id, desk.settings.mode)})
+
+
+@router.get("/system")
+def system_page(request: Request) -> Response:
+    """The twelve against their contract, the host, incidents."""
+    desk = desk_of(request)
+    return desk.page(request, "system.html", {
+        "status": desk.status.get(), "contract": desk.contract, "machine": queries.machine(desk.pool, desk.settings.mode),
+        "incidents": queries.incidents(desk.pool), "beats": queries.beats(desk.pool), "tabs": desk.hub.tabs,
+    })  # fmt: skip
+
+
+@router.get("/settings")
+def settings_page(request: Request, said: Annotated[str, Query(max_length=20)] = "") -> Response:
+    """The switches' settings and the password."""
+    return desk_of(request).page(request, "settings.html", {"said": said, "error": None, "min_length": MIN_LENGTH})
+
+
+def _unshown(shown: str, factor: int) -> int | float:
+    try:
+        number = float(shown) * factor
+    except ValueError as error:
+        raise ValueError(f"{shown!r} is not a number") from error
+    return int(number) if number == int(number) else number
+
+
+@router.post("/settings/password")
+def password_form(request: Request, current: Text = "", new: Text = "", repeat: Text = "") -> Response:
+    """Change the password; all other sessions end."""
+    desk, session = desk_of(request), session_of(request)
+    user = web_sessions.user_by_login(desk.pool, session.login)
+    why = ""
+    if user is None or not verify_password(user["password_hash"], current):
+        why = "The current password is wrong."
+    elif new != repeat:
+        why = "The two new passwords differ."
+    else:
+        try:
+            hashed = hash_password(new)
+        except ValueError as error:
+            why = f"Not changed: {error}."
+    if why:
+        return desk.page(request, "settings.html", {"said": "", "error": why, "min_length": MIN_LENGTH}, 422)
+    web_sessions.change_password(desk.pool, session.user_id, hashed, session.token_hash)
+    desk.hub.end_sessions(session.user_id, but=session.token_hash)
+    return RedirectResponse("/settings?said=password", status_code=303)
+
+
+@router.post("/settings/{name}")
+async def settings_form(request: Request, name: SettingName) -> Response:
+    """Store a setting's form; the switches of every page are such forms too."""
+    desk, session = desk_of(request), session_of(request)
+    form = await request.form()
+    changes: dict[str, Any] = {}
+    try:
+        for field, factor in _FIELDS[name].items():
+            if field not in form:
+                continue
+            value = str(form.getlist(field)[-1])
+            changes[field] = value == "true" if factor is None else _unshown(value, factor)
+        if name == "kill_switch":
+            changes["why"] = "switched by hand" if changes.get("on") else ""
+        await run_in_threadpool(store_setting, desk, session, name, changes)
+    except (SettingError, ValueError) as error:
+        context = {"said": "", "error": f"Not saved: {error}", "min_length": MIN_LENGTH}
+        return await run_in_threadpool(desk.page, request, "settings.html", context, 422)
+    back = _local(str(form.get("back", "")) or f"/settings?said={name}")
+    return RedirectResponse(back, status_code=303)

@@ -1,0 +1,106 @@
+"""The HTTP server in this process: uvicorn with uvloop and httptools, and the checks by which it proves its function."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import uvicorn
+
+from recio.contract import Contract
+from recio.contract.settings import Settings
+from recio.monitoring.health import Check
+from recio.store.db import DatabaseGone
+from recio.store.pool import Pool
+from recio.web.app import create_app
+
+__all__ = ["Proof", "serve"]
+
+_PROVE_EVERY_S = 2.0
+_STREAM_MAX_AGE_S = 15.0
+
+Proof = Callable[[Sequence[Check], bool], None]
+"""Told every two seconds: the checks, and whether the page answered over its own port."""
+
+
+class _Journal(logging.Formatter):
+    """Priorities journald understands."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, with its priority in front."""
+        priority = 3 if record.levelno >= logging.ERROR else 4 if record.levelno >= logging.WARNING else 6
+        return f"<{priority}>" + super().format(record).replace("\n", " | ")
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams at the first signal: an open tab must not hold up a restart."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM or SIGINT."""
+        self.config.app.state.desk.hub.stop()  # type: ignore[union-attr]
+        super().handle_exit(sig, frame)
+
+
+def _answers(host: str, port: int) -> str:
+    """Ask our own port for /livez; '' when it answered, else why not."""
+    try:
+        with socket.create_connection((host, port), timeout=3) as link:
+            link.sendall(f"GET /livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            said = link.recv(64).decode("latin-1")
+    except OSError as error:
+        return f"http://{host}:{port}/livez: {error}"
+    return "" if said.split(" ")[1:2] == ["200"] else f"http://{host}:{port}/livez said {said.partition(chr(13))[0]!r}"
+
+
+def _database(pool: Pool) -> str:
+    try:
+        pool.one("SELECT 1 AS alive")
+    except DatabaseGone as gone:
+        return " ".join(str(gone).split())[:200]
+    return ""
+
+
+def serve(settings: Settings, contract: Contract, told: Proof | None = None, dsn: str | None = None) -> None:
+    """Serve until SIGTERM. ``told`` hears the proofs, from a thread of its own, until the server stops."""
+    host, _, port = settings.web_listen.rpartition(":")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Journal("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    pool = Pool("main_app", dsn)
+    app = create_app(settings, contract, pool, dsn=dsn)
+    config = uvicorn.Config(
+        app, host=host, port=int(port), loop="uvloop", http="httptools", ws="none", lifespan="on", log_config=None,
+        access_log=False, proxy_headers=True, forwarded_allow_ips="127.0.0.1", server_header=False, date_header=False,
+        timeout_keep_alive=30, timeout_graceful_shutdown=3, limit_concurrency=300, backlog=256,
+    )  # fmt: skip
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    server = _Server(config)
+    done = threading.Event()
+
+    def prove() -> None:
+        while not done.wait(0.1 if not server.started else _PROVE_EVERY_S):
+            if not server.started or told is None:
+                continue
+            began_s = time.monotonic()
+            http, database, hub = _answers(host, int(port)), _database(pool), app.state.desk.hub
+            heard_s = None if hub.last_ok_s is None else time.monotonic() - hub.last_ok_s
+            listens = hub.connected and heard_s is not None and heard_s <= _STREAM_MAX_AGE_S
+            checks = [
+                Check("http", not http, http, time.monotonic() - began_s),
+                Check("database", not database, database),
+                Check("stream", listens, "" if listens else hub.why or f"silent for {heard_s:.0f} s", heard_s),
+            ]
+            told(checks, not http)
+
+    watcher = threading.Thread(target=prove, name="proof", daemon=True)
+    watcher.start()
+    try:
+        server.run()
+    finally:
+        done.set()
+        watcher.join(timeout=5)

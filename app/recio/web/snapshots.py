@@ -1,0 +1,90 @@
+"""What each topic of the stream says: whole pictures, read with the hub's own connection or the pool."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from recio.store import web_queries as queries
+from recio.store import web_sessions
+from recio.store.pool import Queries
+from recio.web.status import StatusBoard
+from recio.web.switches import complete
+from recio.web.wire import wire, wire_all
+
+__all__ = ["TOPICS", "Snapshots"]
+
+TOPICS = ("price", "events", "trades", "switches", "status")
+
+
+class Snapshots:
+    """Reads and shapes each topic; ages are told by ``now_ms``, the server's clock, in every picture."""
+
+    def __init__(
+        self, user_id: str, mode: str, series: Sequence[str], status: StatusBoard, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._user_id, self._mode, self._series = user_id, mode, tuple(series)
+        self._status, self._clock = status, clock
+        self._open: list[dict[str, Any]] = []
+        self.live = False  # whether any trade is live: its PnL moves without a notification
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return round(self._clock() * 1000)
+
+    def of(self, topic: str, db: Queries) -> dict[str, Any]:
+        """The picture of one of TOPICS."""
+        made: dict[str, Any] = {
+            "price": self._price, "events": self._events, "trades": self._trades, "switches": self._switches,
+            "status": self._health,
+        }[topic](db)  # fmt: skip
+        return made | {"now_ms": self.now_ms()}
+
+    def current_event(self, series: str) -> str:
+        """The event of a series that closes next, of those last read; '' when there is none."""
+        now_s = self._clock()
+        for row in self._open:
+            closes: datetime = row["close_time"]
+            if row["series_ticker"] == series and closes.timestamp() > now_s:
+                return str(row["event_ticker"])
+        return ""
+
+    def table(self, event: str, db: Queries) -> dict[str, Any]:
+        """The strike table of an event; without rows when there is none (yet)."""
+        row = queries.strike_table(db, event) if event else None
+        body = wire(row) if row else {"event_ticker": event, "rows": [], "close_time_ms": None, "built_at_ms": None}
+        return body | {"now_ms": self.now_ms()}
+
+    def _price(self, db: Queries) -> dict[str, Any]:
+        row = queries.price(db)
+        return {"price": wire(row) if row else None}
+
+    def _events(self, db: Queries) -> dict[str, Any]:
+        self._open = queries.events(db, self._mode, self._series)
+        return {"events": wire_all(self._open)}
+
+    def _trades(self, db: Queries) -> dict[str, Any]:
+        live = queries.live_trades(db, self._user_id, self._mode)
+        self.live = bool(live)
+        done = queries.trades(db, self._user_id, self._mode, queries.TradeFilter("closed"), 5, None)
+        return {
+            "live": wire_all(live),
+            "done": wire_all(done),
+            "today": wire(queries.today(db, self._user_id, self._mode)),
+        }
+
+    def _switches(self, db: Queries) -> dict[str, Any]:
+        found = complete(web_sessions.settings(db, self._user_id))
+        return {"settings": {name: setting["value"] for name, setting in found.items()}}
+
+    def _health(self, db: Queries) -> dict[str, Any]:
+        machine = queries.machine(db, self._mode)
+        return {
+            "status": self._status.as_dict(),
+            "entries": wire_all(queries.entry_status(db)),
+            "dependencies": wire(machine["dependencies"]) if machine["dependencies"] else None,
+            "incidents": wire_all([row for row in queries.incidents(db, 10) if row["closed_at"] is None]),
+            "balance": wire(machine["balance"]) if machine["balance"] else None,
+        }

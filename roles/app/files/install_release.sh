@@ -1,0 +1,27 @@
+#!/bin/sh
+# Install one release from its archive: install_release.sh VERSION WHEEL SHA256. A half-made one is thrown away and made again.
+set -eu
+version=$1 wheel=$2 sha256=$3
+umask 022
+home=/opt/recio/releases
+place=$home/$version
+free_mb=$(df --output=avail -m "$home" | tail -1)
+if [ "$free_mb" -lt 600 ]; then
+    rm -f "$place.tar"
+    echo "only $free_mb MB are free at $home, a release needs 600: free some (\`du -xh / | sort -h | tail\`) and deploy again" >&2
+    exit 1
+fi
+rm -rf "$place"
+mkdir -p "$place"
+tar --extract --file "$place.tar" --directory "$place" --no-same-owner
+cd "$place"
+echo "$sha256  $wheel" | sha256sum --check --quiet
+python3 -m venv venv
+venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-index --no-compile \
+    --find-links wheelhouse --require-hashes --requirement requirements.txt
+venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-index --no-compile --no-deps "./$wheel"
+venv/bin/python -m compileall -q -j 0 venv/lib
+venv/bin/recio version --short
+rm -rf wheelhouse "$place.tar"
+sync -f "$place"
+touch .complete

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Everything `make test` runs, step after step, to the end; the last line counts it all.
+
+A lint step counts as one, so does the molecule sequence; pytest runs count their tests. Any failure makes the exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+BIN = PROJECT / ".venv" / "bin"
+REPORTS = PROJECT / "build" / "reports"
+
+
+@dataclasses.dataclass
+class Count:
+    """Passed, failed, skipped."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other: Count) -> None:
+        """Sum up."""
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A command; with `reports`, the JUnit files its tests are counted from."""
+
+    group: str
+    name: str
+    command: tuple[str, ...]
+    reports: tuple[str, ...] = ()
+    counts_itself: bool = True
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+def pytest_step(name: str) -> Step:
+    """A pytest run over tests/NAME."""
+    report = f"{name}.xml"
+    command = ("python", "-m", "pytest", f"tests/{name}", "-q", f"--junitxml={REPORTS / report}")
+    return Step("pytest", f"{name} tests", command, (report,), counts_itself=False)
+
+
+STEPS = (
+    Step("lint", "ruff check", ("ruff", "check", ".", "inventory/trial")),
+    Step("lint", "ruff format", ("ruff", "format", "--check", ".", "inventory/trial")),
+    Step("lint", "mypy", ("mypy",)),
+    Step("lint", "imports point one way", ("lint-imports",), environment=(("PYTHONPATH", "app"),)),
+    Step("lint", "ansible-lint", ("ansible-lint", "--offline", "--profile=production", "--strict")),
+    Step(
+        "lint",
+        "playbook syntax",
+        ("ansible-playbook", "-i", "inventory/local.yml", "--syntax-check", "site.yml"),
+    ),
+    pytest_step("unit"),
+    pytest_step("property"),
+    pytest_step("integration"),
+    Step("molecule", "molecule default", ("molecule", "test", "--scenario-name=default"), ("host.xml", "browser.xml")),
+)
+
+
+def read_report(path: Path) -> Count:
+    """Count a JUnit file; a run that left none, or an unreadable one, has failed."""
+    try:
+        suites = list(ElementTree.parse(path).getroot().iter("testsuite"))  # noqa: S314 (our own file)
+    except (OSError, ElementTree.ParseError):
+        return Count(failed=1)
+    total = Count()
+    for suite in suites:
+        tests, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
+        failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        total.add(Count(max(0, tests - failed - skipped), failed, skipped))
+    return total
+
+
+def run(step: Step) -> Count:
+    """Run one step with its output shown; count it."""
+    print(f"\n==> {step.name}", flush=True)
+    for report in step.reports:
+        (REPORTS / report).unlink(missing_ok=True)
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", **dict(step.environment)}
+    started = time.monotonic()
+    command = [str(BIN / step.command[0]), *step.command[1:]]
+    code = subprocess.run(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
+    count = Count()
+    for report in step.reports:
+        count.add(read_report(REPORTS / report))
+    if step.counts_itself:
+        count.add(Count(failed=1) if code else Count(passed=1))
+    elif code not in (0, 1) and not count.failed:
+        count.failed += 1  # pytest could not even start, or found nothing to run
+    verdict = "ok" if code == 0 else f"FAILED (exit code {code})"
+    print(f"--- {step.name}: {verdict}, {time.monotonic() - started:.0f} s", flush=True)
+    return count
+
+
+def remove_host() -> None:
+    """Leave no molecule host behind, whatever happened; its journal stays in build/molecule-journal.txt."""
+    script = PROJECT / "molecule" / "default" / "keep_journal.sh"
+    subprocess.run(["/bin/bash", str(script)], cwd=PROJECT, check=False)
+    subprocess.run(
+        [sys.executable, str(PROJECT / "scripts" / "trial.py"), "down", "--name", "molecule"],
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def main() -> int:
+    """Run the chosen groups of steps and print the one honest line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=["lint", "pytest", "molecule"], action="append", help="only these groups")
+    arguments = parser.parse_args()
+    chosen = [step for step in STEPS if not arguments.only or step.group in arguments.only]
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    REPORTS.mkdir(parents=True)
+    total = Count()
+    failures = []
+    started = time.monotonic()
+    try:
+        for step in chosen:
+            count = run(step)
+            total.add(count)
+            if count.failed:
+                failures.append(f"{step.name} ({count.failed})")
+    finally:
+        if any(step.group == "molecule" for step in chosen):
+            remove_host()
+    print(f"\n==> {time.monotonic() - started:.0f} s" + (f"; failed: {', '.join(failures)}" if failures else ""))
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

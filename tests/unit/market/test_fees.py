@@ -1,0 +1,60 @@
+"""Fees: both published schedules, exact."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from recio.market.fees import KALSHI_2025, KALSHI_2026, fee_e6, order_fee_e6, schedule_at, taker_fee_e6
+
+
+@pytest.mark.parametrize(("price_e4", "fee"), [(5200, 17_500), (9900, 700), (5000, 17_500), (100, 700)])
+def test_one_contract_as_seen_on_real_fills(price_e4: int, fee: int) -> None:
+    assert taker_fee_e6(100, price_e4) == fee
+
+
+def test_the_2025_schedule_is_the_verified_cent_rule() -> None:
+    for cents in range(1, 100):
+        for count in (1, 2, 7, 20, 100, 1392):
+            # ceil(0.07 x count x p x (100 - p) / 100) cents, in integers
+            verified = math.ceil(7 * count * cents * (100 - cents) / 10_000)
+            exact = -(-7 * count * cents * (100 - cents) // 10_000)
+            assert verified == exact
+            assert taker_fee_e6(count * 100, cents * 100, KALSHI_2025) == exact * 10_000
+
+
+def test_an_order_rounds_each_fill_by_itself() -> None:
+    levels = [(9400, 100), (9500, 300), (9600, 100)]
+    separate = sum(taker_fee_e6(count, price, KALSHI_2025) for price, count in levels)
+    assert order_fee_e6(levels, KALSHI_2025) == separate == 40_000
+    assert taker_fee_e6(500, 9500, KALSHI_2025) == 20_000  # once per order would be another number
+
+
+def test_maker_pays_nothing_on_btc_and_the_multiplier_counts() -> None:
+    assert fee_e6(10_000, 5000, is_taker=False) == 0
+    with_maker = KALSHI_2026.__class__(name="x", effective_from_s=0.0, maker_rate_e6=17_500, multiplier_e4=20_000)
+    assert fee_e6(100, 5000, with_maker, is_taker=False) == 8_800  # 2 x 0.0175 x 0.25 = 0.00875, up to 0.0001
+    assert taker_fee_e6(100, 5000, with_maker) == 35_000
+
+
+def test_fractional_contracts_pay_their_share_rounded_up() -> None:
+    assert taker_fee_e6(1, 5200) == 200  # 0.01 contract: 0.00017472 dollar
+    assert taker_fee_e6(0, 5200) == 0
+
+
+def test_no_fee_at_the_ends_of_the_price() -> None:
+    assert taker_fee_e6(1000, 0) == taker_fee_e6(1000, 10_000) == 0
+
+
+@pytest.mark.parametrize(("count_e2", "price_e4"), [(-1, 5000), (100, -1), (100, 10_001)])
+def test_nonsense_is_refused_with_its_value(count_e2: int, price_e4: int) -> None:
+    with pytest.raises(ValueError, match=str(count_e2 if count_e2 < 0 else price_e4)):
+        taker_fee_e6(count_e2, price_e4)
+
+
+def test_the_schedule_follows_the_date() -> None:
+    assert schedule_at(1_700_000_000) is KALSHI_2025
+    assert schedule_at(KALSHI_2026.effective_from_s - 1) is KALSHI_2025
+    assert schedule_at(KALSHI_2026.effective_from_s) is KALSHI_2026
+    assert schedule_at(-5.0) is KALSHI_2025
