@@ -222,6 +222,7 @@ def main():
             },
         },
         supports_check_mode=True,
+        no_log=True,  # the journal is no place for whole files
     )
     Manifest(module).run()
 

@@ -124,7 +124,8 @@ class Feed:
                 self._live_once()
             except (WebSocketException, OSError, TimeoutError) as problem:
                 self.last_error = f"{type(problem).__name__}: {problem}"
-                log.warning("feed %s: %s (%s)", self.name, self.last_error, self.url)
+                if not self._ended.is_set():
+                    log.warning("feed %s: %s (%s)", self.name, self.last_error, self.url)
             except Exception as problem:  # headers() or hello() of the owner: say it, and try again
                 self.last_error = f"{type(problem).__name__}: {problem}"
                 log.exception("feed %s: cannot prepare the connection to %s", self.name, self.url)

@@ -44,9 +44,9 @@ class GeneratedPath:
 
     def price_at(self, at_s: float) -> int:
         """The price in cents at this second; raises ValueError for a time before 1970 or after 2514."""
-        second = math.floor(at_s)
-        if not 0 <= second < 1 << _TOP:
+        if not 0 <= at_s < 1 << _TOP:
             raise ValueError(f"at_s is {at_s}; the path runs from 0 (1970) to {1 << _TOP} (2514)")
+        second = math.floor(at_s)
         block = second >> _CACHED
         ends = self._ends.get(block)
         if ends is None:

@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import psycopg2
+
 from recio.contract import Contract, load
 from recio.contract.settings import Settings, load_settings
 from recio.services import log
@@ -168,6 +170,8 @@ class _Loop:
         except DatabaseGone:
             raise
         except Exception as failure:
+            if db.closed:  # a server that dies mid-query raises a plain DatabaseError
+                raise psycopg2.InterfaceError(f"connection lost: {failure}") from failure
             self.failures += 1
             self.last_failure = f"{type(failure).__name__}: {failure}"[:300]
             log.error("round failed", failure, service=self.kind.name, in_a_row=self.failures)

@@ -122,6 +122,11 @@ class Database:
         return arrived
 
     @property
+    def closed(self) -> bool:
+        """The connection is gone, whatever class of error told so."""
+        return bool(self._connection.closed)
+
+    @property
     def pending(self) -> bool:
         """Notifications were read along with a query's answer: the socket will not become readable for them."""
         return bool(self._connection.notifies)

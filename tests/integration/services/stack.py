@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 from pg import Cluster
+
 from recio.monitoring.health import Report, read_report
 from recio.store.db import Database
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from recio.monitoring.health import Check, Report
 from recio.monitoring.status import Unit, judge
 

@@ -1,0 +1,76 @@
+"""Books and sequences: what makes a book untrustworthy, and what heals it."""
+
+from __future__ import annotations
+
+from recio.exchange.kalshi.book import Book, Books, SequenceTracker, Verdict
+from recio.exchange.kalshi.messages import BookDelta, BookSnapshot, Ok
+
+
+def snapshot(seq: int, ticker: str = "T", sid: int = 1) -> BookSnapshot:
+    return BookSnapshot(
+        sid=sid, seq=seq, market_ticker=ticker, clock=None, yes=((4_000, 300), (4_100, 200)), no=((5_500, 100),)
+    )
+
+
+def delta(seq: int, count: int, ticker: str = "T", price: int = 4_100, side: str = "yes") -> BookDelta:
+    return BookDelta(
+        sid=1, seq=seq, market_ticker=ticker, clock=None, side=side, price_e4=price, delta_e2=count, ts_s=None
+    )
+
+
+def test_deltas_are_changes_not_sizes() -> None:
+    book = Book("T")
+    assert book.stale
+    book.apply_snapshot(snapshot(1), 10.0)
+    book.apply_delta(delta(2, 50), 11.0)
+    assert book.yes_bids() == [(4_100, 250), (4_000, 300)]
+    book.apply_delta(delta(3, -250), 12.0)
+    assert book.yes_bids() == [(4_000, 300)] and not book.stale and book.updated_s == 12.0
+    book.apply_delta(delta(4, 70, price=5_600, side="no"))
+    assert book.no_bids() == [(5_600, 70), (5_500, 100)] and not book.crossed
+    book.apply_delta(delta(5, 70, price=6_000, side="no"))
+    assert book.crossed
+
+
+def test_a_level_below_zero_is_drift() -> None:
+    book = Book("T")
+    book.apply_snapshot(snapshot(1))
+    book.apply_delta(delta(2, -201))
+    assert book.stale and book.yes_bids() == [(4_000, 300)]
+
+
+def test_sequence_verdicts() -> None:
+    tracker = SequenceTracker()
+    assert [tracker.track(1, seq) for seq in (1, 2, 2, 4, 5, 1)] == [
+        Verdict.OK, Verdict.OK, Verdict.DUPLICATE, Verdict.GAP, Verdict.OK, Verdict.RESET,
+    ]  # fmt: skip
+    assert tracker.track(2, 1) is Verdict.OK
+    assert tracker.track(3, 2) is Verdict.GAP
+    tracker.reset()
+    assert tracker.track(1, 1) is Verdict.OK
+
+
+def test_a_gap_makes_every_market_of_the_sid_stale_until_its_snapshot() -> None:
+    books = Books()
+    for message in (snapshot(1, "A"), snapshot(2, "B"), snapshot(1, "C", sid=9)):
+        assert books.apply(message) is not None
+    assert books.apply(delta(4, 10, "A")) is None  # 3 was lost
+    assert books.gaps == 1 and books.stale_by_sid() == {1: ["A", "B"]}
+    assert books.apply(snapshot(5, "A")) is not None
+    assert books.stale_by_sid() == {1: ["B"]}
+    changed = books.apply(delta(6, 10, "A"))
+    assert changed is not None and changed.yes_bids()[0] == (4_100, 210)
+
+
+def test_acks_count_duplicates_do_not_and_a_reset_forgets() -> None:
+    books = Books()
+    books.apply(snapshot(1))
+    books.apply(Ok(sid=1, seq=2))
+    assert books.apply(delta(3, 10)) is not None
+    assert books.apply(delta(3, 10)) is None
+    book = books.get("T")
+    assert book is not None and book.yes_bids()[0] == (4_100, 210) and books.gaps == 0
+    books.reset()
+    assert book.stale and books.stale_by_sid() == {}  # a new connection brings its own snapshots
+    books.forget(["T"])
+    assert books.get("T") is None
