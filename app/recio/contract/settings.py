@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import yaml
 
-__all__ = ["DEFAULT_PATH", "Coinbase", "Kalshi", "Mode", "Settings", "SettingsError", "load_settings"]
+__all__ = ["DEFAULT_PATH", "SUPPORTED", "Coinbase", "Kalshi", "Mode", "Settings", "SettingsError", "load_settings"]
 
 DEFAULT_PATH = "/etc/recio/settings.yml"
 Mode = Literal["simulated", "paper", "demo", "live"]
+SUPPORTED = ("simulated", "demo")
 
 
 class SettingsError(ValueError):
@@ -58,13 +60,26 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ) from error
 
 
+def _refuse_unsafe(settings: Settings) -> None:
+    """Fail closed on money: a mode this release cannot keep its promise in, or play money sent to a real exchange."""
+    if settings.mode not in SUPPORTED:
+        raise ValueError(f"mode {settings.mode!r} is not there yet; this release trades in {' and '.join(SUPPORTED)}")
+    host = urlsplit(settings.kalshi.rest_url).hostname
+    if settings.mode == "simulated" and host not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError(f"mode simulated with the exchange at {host!r}; the simulated one is on this machine")
+    if settings.mode == "demo" and not (host or "").endswith("demo.kalshi.co"):
+        raise ValueError(f"mode demo with the exchange at {host!r}; the demo exchange is at *.demo.kalshi.co")
+
+
 def load_settings(path: str | None = None) -> Settings:
     """Read and validate the settings; ``path`` or RECIO_SETTINGS or /etc/recio/settings.yml."""
     place = Path(path or os.environ.get("RECIO_SETTINGS", DEFAULT_PATH))
     try:
         raw = yaml.load(place.read_text(), yaml.CSafeLoader)
-        return msgspec.convert(raw, Settings)
+        settings = msgspec.convert(raw, Settings)
+        _refuse_unsafe(settings)
+        return settings
     except OSError as error:
         raise SettingsError(f"cannot read {place}: {error.strerror}; deploy writes it") from error
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+    except (yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
         raise SettingsError(f"{place}: {error}; correct the inventory's variables and deploy again") from error

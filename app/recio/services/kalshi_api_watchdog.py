@@ -30,10 +30,8 @@ _STREAM_ALIVE_S = 5.0
 def nearest(markets: Sequence[Market], price_e2: int | None, each_side: int = _STRIKES_EACH_SIDE) -> list[str]:
     """The tickers of an event worth a book: the strikes around the price; around the middle while it is unknown."""
     ladder = sorted(markets, key=lambda m: (m.floor_strike_e2 or m.cap_strike_e2 or 0, m.ticker))
-    if price_e2 is None:
-        middle = len(ladder) // 2
-    else:
-        middle = sum((m.floor_strike_e2 or m.cap_strike_e2 or 0) <= price_e2 for m in ladder)
+    below = [m for m in ladder if price_e2 is not None and (m.floor_strike_e2 or m.cap_strike_e2 or 0) <= price_e2]
+    middle = len(ladder) // 2 if price_e2 is None else len(below)
     return [m.ticker for m in ladder[max(0, middle - each_side) : middle + each_side]]
 
 
