@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,21 +22,24 @@ def simulator(
     state: Annotated[Path | None, typer.Option(help="Folder of the journal; without one, memory only.")] = None,
 ) -> None:
     """Serve a Kalshi- and Coinbase-shaped exchange with verified signatures; BTC generated or recorded."""
-    from recio.exchange.simulator import command
+    from recio.exchange.simulator.command import CannotRunError, run
+    from recio.exchange.simulator.path import PricePath
     from recio.market.candles import CandleError, read_prices
     from recio.market.generator import GeneratedPath
 
     if not public_key.is_file():
         sys.exit(f"recio: no public key at {public_key}; make a pair with `recio keys ensure --dir FOLDER`")
-    if not 0 < speed <= 10_000:
-        sys.exit(f"recio: --speed {speed} is not between 0 and 10000")
-    path = GeneratedPath(seed)
+    path: PricePath = GeneratedPath(seed)
+    label = f"generated, seed {seed}"
     if prices is not None:
         try:
-            with prices.open() as lines:
-                path = read_prices(lines, str(prices), seed=seed)
+            text = prices.read_text()
+            path = read_prices(text.splitlines(), str(prices), seed=seed)
         except (CandleError, OSError, UnicodeDecodeError) as error:
             sys.exit(f"recio: --prices {prices}: {error}")
-    command.run(
-        listen=listen, key_id=key_id, public_key_path=public_key, path=path, seed=seed, speed=speed, state_dir=state
-    )
+        label = f"recorded, sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    try:
+        status = run(listen, key_id, public_key, path=path, path_label=label, seed=seed, speed=speed, state_dir=state)
+    except CannotRunError as error:
+        sys.exit(f"recio: {error}")
+    raise typer.Exit(status)
