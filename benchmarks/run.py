@@ -27,6 +27,13 @@ REQUESTS = 200
 ORDERS = 8
 PAGES = ("/login", "/", "/history", "/account", "/system", "/settings")
 CALLS = ("/livez", "/api/price", "/api/events", "/api/trades?state=all", "/")
+ORDER_TIMES = """
+SELECT extract(epoch FROM o.sent_at - t.created_at) * 1000, extract(epoch FROM o.done_at - t.created_at) * 1000,
+       extract(epoch FROM min(f.recorded_at) - t.created_at) * 1000
+FROM users.tickets t JOIN users.orders o ON o.trade_id = t.trade_id AND o.purpose = 'entry'
+JOIN users.fills f ON f.exchange_order_id = o.exchange_order_id
+WHERE t.ticket_id IN (IDS) GROUP BY t.ticket_id, o.order_id, o.sent_at, o.done_at, t.created_at
+"""
 Row = tuple[str, str, str, str]
 
 
@@ -115,15 +122,8 @@ class Bench:
         if not tickets:
             yield "order: accepted", "0", "", "every ticket was refused"
             return
-        rows = self.ssh(
-            'cd / && runuser -u postgres -- psql -XAtF, -d rec_io_db -c "SELECT '
-            "extract(epoch FROM o.sent_at - t.created_at) * 1000, extract(epoch FROM o.done_at - t.created_at) * 1000, "
-            "extract(epoch FROM min(f.recorded_at) - t.created_at) * 1000 FROM users.tickets t "
-            "JOIN users.orders o ON o.trade_id = t.trade_id AND o.purpose = 'entry' "
-            "JOIN users.fills f ON f.exchange_order_id = o.exchange_order_id "
-            f"WHERE t.ticket_id IN ({','.join(map(str, tickets))}) GROUP BY t.ticket_id, o.order_id, o.sent_at, o.done_at, "
-            't.created_at"'
-        )
+        query = ORDER_TIMES.replace("IDS", ",".join(map(str, tickets)))
+        rows = self.ssh(f'cd / && runuser -u postgres -- psql -XAtF, -d rec_io_db -c "{query}"')
         times = [[float(cell) for cell in line.split(",")] for line in rows.splitlines() if line]
         for index, what in enumerate(("ticket to sent", "ticket to answer", "ticket to fill on record")):
             if times:

@@ -36,7 +36,8 @@ def matches(data: bytes, integrity: str) -> bool:
 
 def download(name: str, version: str) -> bytes:
     """The package's archive."""
-    registry = os.environ.get("npm_config_registry", "https://registry.npmjs.org").rstrip("/")
+    environment = {key.lower(): value for key, value in os.environ.items()}  # npm takes it in either case
+    registry = environment.get("npm_config_registry", "https://registry.npmjs.org").rstrip("/")
     if not registry.startswith(("https://", "http://")):
         fail(f"npm_config_registry is {registry!r}; it must be an http(s) address")
     url = f"{registry}/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
@@ -72,10 +73,16 @@ def main() -> None:
     for name, version in package["dependencies"].items():
         pinned = lock.get(f"node_modules/{name}")
         if not pinned or pinned["version"] != version:
-            fail(f"package-lock.json does not pin {name} {version} of package.json; run npm install --package-lock-only")
+            fail(
+                f"package-lock.json does not pin {name} {version} of package.json; run npm install --package-lock-only"
+            )
         folder, files = VENDOR / name, package["recio"][name]
         stamp = folder / ".integrity"
-        if stamp.is_file() and stamp.read_text() == pinned["integrity"] and all((folder / Path(f).name).is_file() for f in files):
+        if (
+            stamp.is_file()
+            and stamp.read_text() == pinned["integrity"]
+            and all((folder / Path(f).name).is_file() for f in files)
+        ):
             print(f"{name} {version}: there")
             continue
         data = download(name, version)

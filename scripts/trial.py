@@ -28,8 +28,8 @@ def up(name: str) -> Host:
             print(f"{host.name} is up already at {host.address}")
             return host
         root.check_space()
-        host.save()
         network.up()
+        host.save()
         root.unpack(host)
         machine.boot(host)
         machine.check_way_out(host, f"{place.MIRROR}/dists/{place.SUITE}/Release")

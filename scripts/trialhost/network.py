@@ -18,8 +18,9 @@ FORWARD_BEFORE = place.STATE / "ip_forward.before"
 
 def up() -> None:
     """Make the bridge, forwarding and the masquerade, as far as they are not there."""
-    if not _bridge_is_ours():
-        _refuse_taken_range()
+    there = _bridge_is_ours()
+    _refuse_taken_range()
+    if not there:
         run(["ip", "link", "add", place.BRIDGE, "type", "bridge"])
         run(["ip", "link", "set", place.BRIDGE, "alias", ALIAS])
     run(["ip", "address", "replace", f"{place.NET}.1/24", "dev", place.BRIDGE])
@@ -76,6 +77,12 @@ def _refuse_taken_range() -> None:
                 f"the address range {wanted} is already used by {route.get('dev', 'another route')} ({destination}): "
                 "choose another with RECIO_TRIAL_NET=10.x.y (the first three numbers)"
             )
+
+
+def mtu() -> int:
+    """The largest packet that leaves this machine whole: hosts that send larger ones hang where ICMP is filtered."""
+    routes = json.loads(run(["ip", "-json", "-4", "route", "show", "default"]).stdout)
+    return int(Path(f"/sys/class/net/{routes[0]['dev']}/mtu").read_text()) if routes else 1500
 
 
 def resolvers() -> str:

@@ -9,7 +9,7 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-from trialhost import place
+from trialhost import network, place
 from trialhost.place import Host, TrialError
 from trialhost.shell import free_gb, run
 
@@ -98,7 +98,7 @@ def personalise(host: Host, root: Path) -> None:
         f"127.0.0.1 localhost\n127.0.1.1 {host.name}\n::1 localhost ip6-localhost ip6-loopback\n", encoding="utf-8"
     )
     (etc / "systemd/network/10-host0.network").write_text(
-        f"[Match]\nName=host0\n\n[Network]\nAddress={host.address}/24\nGateway={place.NET}.1\n"
+        f"[Match]\nName=host0\n\n[Link]\nMTUBytes={network.mtu()}\n\n[Network]\nAddress={host.address}/24\nGateway={place.NET}.1\n"
         "LinkLocalAddressing=no\nIPv6AcceptRA=no\n",
         encoding="utf-8",
     )

@@ -132,6 +132,7 @@ class HttpConnection:
                 connection.sock.settimeout(left_s)
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
+        response.close()  # read1 leaves an answer of known length open at its end, and the connection unusable with it
         if connection.sock is not None:
             connection.sock.settimeout(self._timeout_s)
         return b"".join(pieces)

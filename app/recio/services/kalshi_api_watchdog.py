@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from recio.exchange.errors import ExchangeError
+from recio.exchange.errors import ExchangeError, Refused
 from recio.exchange.kalshi.book import Books
 from recio.exchange.kalshi.messages import ErrorFrame, FrameError, Lifecycle, Subscribed, parse_frame
 from recio.exchange.kalshi.models import Market
@@ -57,6 +57,7 @@ class KalshiApiWatchdog(Worker):
         self._command = 1
         self._problem = "not asked yet"
         self._discovered_s: float | None = None
+        self._gone: set[str] = set()
         self._feed = kalshi_feed(self.settings, self._hello, self.name)
 
     def _hello(self) -> list[bytes]:
@@ -139,11 +140,23 @@ class KalshiApiWatchdog(Worker):
 
     def _results(self) -> None:
         rows = store.markets_wanting_result(self.db, self.settings.mode)
-        fresh = [self._client.market(row["market_ticker"]) for row in rows]
+        fresh = [market for row in rows if (market := self._one(row["market_ticker"])) is not None]
         done = [m for m in fresh if m.result and m.settlement_value_e4 is not None]
         self._save(fresh)
         if done:
             self.db.notify("settlement", len(done))
+
+    def _one(self, ticker: str) -> Market | None:
+        """One market; None, and said once, when the exchange no longer lists it."""
+        try:
+            return self._client.market(ticker)
+        except Refused as refusal:
+            if refusal.status != 404:
+                raise
+            if ticker not in self._gone:
+                log.warning("the exchange does not know a market we wait for", ticker=ticker)
+                self._gone.add(ticker)
+            return None
 
     def _save(self, markets: Sequence[Market]) -> None:
         now = datetime.now(UTC)

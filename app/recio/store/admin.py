@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 from psycopg2 import sql
 
-from recio.store.db import connect
-from recio.store.rights import OPERATOR, OWNER, SERVICE_ROLES
+from recio.store.db import Database, connect
+from recio.store.rights import OPERATOR, OWNER, SCHEMAS, SERVICE_ROLES, grant_statements
 
 __all__ = ["bootstrap", "migrate"]
 
@@ -75,7 +76,7 @@ def bootstrap(dsn: str, database: str) -> bool:
 
 
 def migrate(dsn: str) -> bool:
-    """Bring the database to the newest revision in one transaction, as its owner. True when something changed."""
+    """Bring schema and rights to this release's, as the database's owner. True when something changed."""
     from alembic import command  # here: no service imports alembic or SQLAlchemy
     from alembic.config import Config
 
@@ -86,7 +87,30 @@ def migrate(dsn: str) -> bool:
     query = "&".join(f"{key}={value}" for key, value in parts.items() if key in ("host", "port", "user"))
     config.set_main_option("sqlalchemy.url", f"postgresql+psycopg2:///{parts['dbname']}?{query}".replace("%", "%%"))
     command.upgrade(config, "head")
-    return _revision(dsn) != before
+    granted = _apply_rights(dsn)
+    return granted or _revision(dsn) != before
+
+
+def _apply_rights(dsn: str) -> bool:
+    """Bring every role's rights to exactly recio.store.rights, in one transaction; a no-op when they were applied."""
+    statements = list(grant_statements())
+    mark = f"rights {hashlib.sha256(';'.join(statements).encode()).hexdigest()[:16]}"
+    db = Database("recio db migrate", dsn)
+    try:
+        row = db.one("SELECT obj_description('system'::regnamespace, 'pg_namespace') AS mark")
+        if row and row["mark"] == mark:
+            return False
+        with db.transaction():
+            for role in (OPERATOR, *SERVICE_ROLES):
+                for schema in SCHEMAS:
+                    db.run(f'REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM "{role}"')
+                    db.run(f'REVOKE ALL ON SCHEMA {schema} FROM "{role}"')
+            for statement in statements:
+                db.run(statement)
+            db.run(f"COMMENT ON SCHEMA system IS '{mark}'")
+    finally:
+        db.close()
+    return True
 
 
 def _revision(dsn: str) -> str | None:

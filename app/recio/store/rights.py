@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["OPERATOR", "OWNER", "RIGHTS", "SERVICE_ROLES", "grant_statements"]
+__all__ = ["OPERATOR", "OWNER", "RIGHTS", "SCHEMAS", "SERVICE_ROLES", "grant_statements"]
 
 OWNER = "recio"
 OPERATOR = "recio_operator"
@@ -114,6 +114,9 @@ RIGHTS: dict[str, dict[str, str]] = {
     },
 }
 SERVICE_ROLES: tuple[str, ...] = tuple(role for role in RIGHTS if role != OPERATOR)
+
+
+SCHEMAS = ("users", "live_data", "historical_data", "analytics", "system")
 
 
 def grant_statements() -> Iterator[str]:

@@ -96,11 +96,12 @@ def fold_fills(side: str, fills: Iterable[Fill]) -> Folded:
     sums = [0, 0, 0, 0]
     fees = 0
     for fill in fills:
-        known = seen.setdefault(fill.fill_id, fill)
-        if known is not fill:
+        known = seen.get(fill.fill_id)
+        if known is not None:
             if known != fill:
                 raise LedgerError(f"fill {fill.fill_id!r} was reported twice and differently: {known} and {fill}")
             continue
+        seen[fill.fill_id] = fill
         if fill.book_side not in ("bid", "ask"):
             raise LedgerError(f"fill {fill.fill_id!r} has book_side {fill.book_side!r}; expected 'bid' or 'ask'")
         if fill.count_e2 <= 0 or not 0 <= fill.yes_price_e4 <= ONE_DOLLAR_E4:

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from recio.exchange.coinbase import messages as coinbase
 from recio.exchange.kalshi import messages
 from recio.exchange.kalshi.book import Books

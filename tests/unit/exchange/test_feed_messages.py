@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from recio.exchange.coinbase import messages as coinbase
 from recio.exchange.kalshi import messages, subscribe
 
@@ -18,7 +19,9 @@ def frame(kind: str, body: object, **head: object) -> bytes:
 def test_book_frames_give_no_prices_whichever_way_they_were_asked_for() -> None:
     body = {"market_ticker": "T", "yes_dollars_fp": [["0.4000", "3.00"]], "no_dollars_fp": [["0.5500", "2.50"]]}
     old = messages.parse_frame(frame("orderbook_snapshot", body, sid=1, seq=1), yes_priced=False)
-    new = messages.parse_frame(frame("orderbook_snapshot", body | {"no_dollars_fp": [["0.4500", "2.50"]]}, sid=1, seq=1))
+    new = messages.parse_frame(
+        frame("orderbook_snapshot", body | {"no_dollars_fp": [["0.4500", "2.50"]]}, sid=1, seq=1)
+    )
     assert isinstance(old, messages.BookSnapshot) and isinstance(new, messages.BookSnapshot)
     assert old.no == new.no == ((5_500, 250),)
     assert old.yes == ((4_000, 300),)
@@ -57,7 +60,16 @@ def test_index_value_is_read_from_the_string_inside() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"[]", b"7", b'{"msg":{}}', frame("orderbook_delta", {"side": "maybe"}), frame("ticker", None), b"\xff"],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b'{"msg":{}}',
+        frame("orderbook_delta", {"side": "maybe"}),
+        frame("ticker", None),
+        b"\xff",
+    ],
 )
 def test_broken_frames_raise_one_kind_of_error(data: bytes) -> None:
     with pytest.raises(messages.FrameError, match="unreadable frame"):
@@ -74,7 +86,8 @@ _JSON = st.recursive(
 
 
 @given(
-    kind=st.sampled_from([*messages._PARSERS, "orderbook_snapshot", "orderbook_delta", "match", "heartbeat"]), body=_JSON
+    kind=st.sampled_from([*messages._PARSERS, "orderbook_snapshot", "orderbook_delta", "match", "heartbeat"]),
+    body=_JSON,
 )
 def test_no_body_breaks_the_parsers_otherwise(kind: str, body: object) -> None:
     data = json.dumps({"type": kind, "msg": body, "product_id": body, "price": body, "time": body}).encode()

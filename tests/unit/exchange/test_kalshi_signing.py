@@ -7,6 +7,7 @@ import base64
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
 from recio.exchange.kalshi.signing import KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, Signer, SigningKeyError
 from recio.exchange.kalshi.subscribe import ws_headers
 from recio.exchange.simulator.auth import Authenticator
@@ -27,13 +28,13 @@ def pem(key: Private, form: serialization.PrivateFormat = serialization.PrivateF
 
 
 def public_pem(key: Private) -> bytes:
-    return key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 @pytest.mark.parametrize("form", [serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL])
-def test_rsa_pss_over_milliseconds_method_and_path(rsa_key: rsa.RSAPrivateKey, form: serialization.PrivateFormat) -> None:
+def test_rsa_pss_over_milliseconds_method_and_path(
+    rsa_key: rsa.RSAPrivateKey, form: serialization.PrivateFormat
+) -> None:
     headers = Signer("key", pem(rsa_key, form)).headers("get", PATH + "?limit=5", NOW_S)
     assert headers[KEY_HEADER] == "key"
     assert headers[TIMESTAMP_HEADER] == "1795000000250"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from recio.exchange.errors import ClockSkewed, Refused
 from recio.exchange.kalshi import wire
 from recio.exchange.kalshi.models import NewOrder

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from recio.exchange.simulator.engine import Engine
 from recio.exchange.simulator.fees import FeeSchedule
 from recio.exchange.simulator.orders import BookChanged, Order, Rejected
@@ -94,7 +97,8 @@ def test_post_only_and_reduce_only() -> None:
     with pytest.raises(Rejected) as caught:
         e.submit(order("bid", 4_400, 100, "good_till_canceled"), post_only=True)
     assert caught.value.details == "post only cross"
-    assert e.submit(order("bid", 4_300, 100, "good_till_canceled"), post_only=True).status == "resting"
+    rests = e.submit(order("bid", 4_300, 100, "good_till_canceled"), post_only=True)
+    assert rests.status == "resting" and e.cancel(rests.order_id) == 100
     e.submit(order("bid", 4_400, 200))
     e.crowd_quote("T", "bid", 4_200, 1_000)
     sold = e.submit(order("ask", 4_200, 900), reduce_only=True)
@@ -172,50 +176,65 @@ _action = st.one_of(
 )  # fmt: skip
 
 
+def act(e: Engine, action: tuple[Any, ...]) -> None:
+    """Do one of hypothesis's actions."""
+    kind, *rest = action
+    if kind == "quote":
+        e.crowd_quote(*rest)
+    elif kind == "take":
+        e.crowd_take(*rest)
+    elif kind == "cancel":
+        resting = e.resting()
+        if resting:
+            e.cancel(resting[rest[0] % len(resting)].order_id)
+    elif kind == "settle":
+        ticker, yes = rest
+        e.cancel_market(ticker, "CloseCancel")
+        for account in (e.account, e.crowd):
+            account.settle(ticker, "E", "", ONE_DOLLAR_E4 if yes else 0, 1)
+            account.positions.pop(ticker, None)
+    else:
+        ticker, side, price, count, self_trade = rest
+        try:
+            e.submit(order(side, price, count, kind, ticker=ticker, self_trade=self_trade))
+        except Rejected as problem:
+            assert problem.code in ("insufficient_balance", "fill_or_kill_insufficient_resting_volume")
+
+
+def check_books(e: Engine, shown: Counter[tuple[str, str, int]]) -> None:
+    """Never crossed, and what the deltas told is what is there."""
+    for event in e.take_events():
+        if isinstance(event, BookChanged):
+            shown[event.ticker, event.side, event.yes_price_e4] += event.delta_e2
+    for ticker in ("A", "B"):
+        book = e.book(ticker)
+        bid, ask = book.best_bid(), book.best_ask()
+        assert bid is None or ask is None or bid < ask, "crossed"
+        for side, ladder in (("yes", "bid"), ("no", "ask")):
+            told = {price: count for (t, s, price), count in shown.items() if (t, s) == (ticker, side) and count}
+            assert told == dict(book.levels(ladder)), "the deltas tell the book"
+
+
+def check_money(e: Engine, cash_e6: int) -> None:
+    """Cash, fees and the dollars locked in pairs of contracts add up to what was there at first."""
+    locked_in_pairs = 0
+    for ticker in ("A", "B"):
+        mine, theirs = e.account.position_e2(ticker), e.crowd.position_e2(ticker)
+        assert mine + theirs == 0, "contracts appear in pairs"
+        locked_in_pairs += ONE_DOLLAR_E4 * abs(mine)
+    assert e.account.cash_e6 + e.crowd.cash_e6 + e.fees_taken_e6 + locked_in_pairs == cash_e6
+    assert e.account.cash_e6 >= e.locked_e6() >= 0, "nothing is bought on credit"
+
+
 @settings(max_examples=150, deadline=None)
 @given(actions=st.lists(_action, max_size=40), cash=st.sampled_from([5, 200, 10_000]))
-def test_whatever_happens_money_and_contracts_are_conserved(actions: list[tuple], cash: int) -> None:  # type: ignore[type-arg]
+def test_whatever_happens_money_and_contracts_are_conserved(actions: list[tuple[Any, ...]], cash: int) -> None:
     e = engine(cash)
-    shown: dict[tuple[str, str, int], int] = {}
-    paid_out = 0
+    shown = Counter[tuple[str, str, int]]()
     for action in actions:
-        kind = action[0]
-        if kind == "quote":
-            e.crowd_quote(*action[1:])
-        elif kind == "take":
-            e.crowd_take(*action[1:])
-        elif kind == "cancel":
-            known = list(e.orders)
-            if known and e.orders[chosen := known[action[1] % len(known)]].status == "resting":
-                e.cancel(chosen)
-        elif kind == "settle":
-            e.cancel_market(action[1], "CloseCancel")
-            for account in (e.account, e.crowd):
-                account.settle(action[1], "E", "", ONE_DOLLAR_E4 if action[2] else 0, 1)
-                account.positions.pop(action[1], None)
-        else:
-            try:
-                e.submit(order(action[2], action[3], action[4], kind, ticker=action[1], self_trade=action[5]))
-            except Rejected as problem:
-                assert problem.code in ("insufficient_balance", "fill_or_kill_insufficient_resting_volume")
-        for event in e.take_events():
-            if isinstance(event, BookChanged):
-                key = (event.ticker, event.side, event.yes_price_e4)
-                shown[key] = shown.get(key, 0) + event.delta_e2
-        locked_in_pairs = 0
-        for ticker in ("A", "B"):
-            book = e.book(ticker)
-            bid, ask = book.best_bid(), book.best_ask()
-            assert bid is None or ask is None or bid < ask, "crossed"
-            mine, theirs = e.account.position_e2(ticker), e.crowd.position_e2(ticker)
-            assert mine + theirs == 0, "contracts appear in pairs"
-            locked_in_pairs += ONE_DOLLAR_E4 * abs(mine)
-            for side, ladder in (("yes", "bid"), ("no", "ask")):
-                told = {k[2]: v for k, v in shown.items() if k[:2] == (ticker, side) and v}
-                assert told == dict(book.levels(ladder)), "the deltas tell the book"
-        total = e.account.cash_e6 + e.crowd.cash_e6 + e.fees_taken_e6 + locked_in_pairs + paid_out
-        assert total == cash * 1_000_000, "money is conserved"
-        assert e.account.cash_e6 >= e.locked_e6() >= 0, "nothing is bought on credit"
+        act(e, action)
+        check_books(e, shown)
+        check_money(e, cash * 1_000_000)
     for done in e.orders.values():
         assert done.status in ("resting", "executed", "canceled")
         assert (done.remaining_e2 > 0) == (done.status == "resting")

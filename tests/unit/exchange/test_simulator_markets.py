@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
+
 from recio.exchange.simulator.core import Exchange
 from recio.exchange.simulator.fair import fair_yes
 from recio.exchange.simulator.index import Index, decimals
@@ -56,7 +58,7 @@ def test_tickers_strikes_and_times_of_the_three_series() -> None:
     ladders = Ladders(lambda s: 9_812_345, lambda s: 9_800_000)
     hourly = ladders.markets("KXBTCD", NOON + 3600)
     assert len(hourly) == 75 and hourly[37].ticker == "KXBTCD-26NOV2313-T97999.99"
-    assert {b.strike_e2 - a.strike_e2 for a, b in zip(hourly, hourly[1:], strict=False)} == {25_000}  # type: ignore[operator]
+    assert {b.strike_e2 - a.strike_e2 for a, b in pairwise(hourly)} == {25_000}  # type: ignore[operator]
     quarter = ladders.markets("KXBTC15M", NOON + 900)[0]
     assert (quarter.ticker, quarter.strike_e2) == ("KXBTC15M-26NOV231215-15", None)
     short = ladders.markets("KXBTCSIM", NOON + 30)
@@ -103,7 +105,9 @@ def test_fair_value_knows_the_average() -> None:
     assert fair_yes(9_790_000, 9_800_000, 0, 1e-4, 60 * 9_800_001, 60) == 1.0
 
 
-def place(exchange: Exchange, ticker: str, side: str = "bid", price: int = 9_900, tif: str = "immediate_or_cancel") -> Order:
+def place(
+    exchange: Exchange, ticker: str, side: str = "bid", price: int = 9_900, tif: str = "immediate_or_cancel"
+) -> Order:
     now_ms = exchange.now_ms()
     name = f"{len(exchange.engine.orders)}-{len(exchange.engine.client_ids)}"
     return exchange.place(Order("o" + name, "c" + name, ticker, side, price, 100, 100, tif, now_ms, now_ms))
@@ -191,6 +195,6 @@ def test_a_journal_is_held_by_one_and_damage_is_said(tmp_path: Path) -> None:
     held.close()
     (tmp_path / "journal.jsonl").write_bytes(b'[{"k":"cid","id":"a"}]\n[{"k"\n[{"k":"cid","id":"b"}]\n')
     damaged = Journal(tmp_path)
-    with pytest.raises(JournalError, match="line 2 of .* is damaged"):
+    with pytest.raises(JournalError, match=r"line 2 of .* is damaged"):
         list(damaged.read())
     damaged.close()

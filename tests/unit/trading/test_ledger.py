@@ -57,6 +57,7 @@ def test_a_fill_told_twice_counts_once() -> None:
     """REST and WebSocket both tell of it."""
     twice = [fill("a", "bid", 100, 9000, 5), fill("a", "bid", 100, 9000, 5)]
     assert fold_fills("yes", twice) == fold_fills("yes", twice[:1])
+    assert fold_fills("yes", twice[:1] * 3) == fold_fills("yes", twice[:1])
     with pytest.raises(LedgerError, match="'a' was reported twice and differently"):
         fold_fills("yes", [fill("a", "bid", 100, 9000), fill("a", "bid", 100, 9100)])
 

@@ -1,10 +1,8 @@
-"""Base: every table of the desk and each service's rights on them."""
+"""Base: every table of the desk. Rights are no part of a revision: recio.store.rights is applied after each migration."""
 
 from pathlib import Path
 
 from alembic import op
-
-from recio.store.rights import grant_statements
 
 revision = "0001"
 down_revision = None
@@ -13,11 +11,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create all tables, then grant."""
+    """Create all schemas, tables and views."""
     sql = Path(__file__).with_name("0001_base.sql").read_text()
     op.get_bind().exec_driver_sql(sql.replace("%", "%%"))
-    for statement in grant_statements():
-        op.get_bind().exec_driver_sql(statement)
 
 
 def downgrade() -> None:
