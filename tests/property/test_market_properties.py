@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given
@@ -101,7 +102,7 @@ def test_the_strike_table_is_monotone_and_never_shows_a_zero_for_nothing(
     rows = build(markets, books, price, seconds, vol, 1.0, below=below, above=above)
     assert len(rows) <= below + above
     chances = [row.probability_yes for row in rows]
-    assert all(a is not None and b is not None and a >= b for a, b in zip(chances, chances[1:], strict=False))
+    assert all(a is not None and b is not None and a >= b for a, b in pairwise(chances))
     for row in rows:
         assert row.side == ("yes" if price > row.strike_e2 else "no")
         assert row.probability is not None

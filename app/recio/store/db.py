@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,8 @@ class Database:
             yield
         except BaseException:
             if not self._connection.closed:
-                self._connection.rollback()
+                with suppress(*DatabaseGone):  # a connection that broke in between has rolled back by itself
+                    self.run("ROLLBACK")  # not .rollback(): in autocommit mode psycopg2 sends nothing for it
             raise
         self.run("COMMIT")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg2
 import pytest
 from pg import Cluster
+
 from recio.store.admin import bootstrap, migrate
 from recio.store.db import Database
 from recio.store.rights import OPERATOR, OWNER, SERVICE_ROLES

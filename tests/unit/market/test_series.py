@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from recio.market.series import PriceSeries
 
 T = 1_700_000_000.0

@@ -44,7 +44,8 @@ def test_counts(value: object, count: int) -> None:
     "value",
     [
         0, -1, "0", "-0.5", "0.001", 0.005, "1e3", 1e22, 1e-9, math.nan, math.inf, "NaN", "inf", True, False, None, "",
-        "ten", "1,000", "0x10", [1], {"n": 1}, b"1", 100_000.01, 10**18, pytest.param(10**5000, id="5001 digits"), pytest.param("9" * 5000, id="5000 characters"), "1 000",
+        "ten", "1,000", "0x10", [1], {"n": 1}, b"1", 100_000.01, 10**18,
+        pytest.param(10**5000, id="5001 digits"), pytest.param("9" * 5000, id="5000 characters"), "1 000",
     ],
 )  # fmt: skip
 def test_counts_that_are_none(value: object) -> None:
