@@ -30,16 +30,28 @@ def argument_options(roles: str = "") -> dict[str, Any]:
 
 def variable_faults(names: Iterable[str], roles: str = "") -> list[str]:
     """One sentence for each variable that carries a role's prefix but that no role knows: misspelt or renamed."""
-    known = argument_options(roles)
-    prefixes = tuple(path.name for path in Path(roles or ROOT / "roles").iterdir() if path.is_dir())
+    known, folder = argument_options(roles), Path(roles or ROOT / "roles")
+    prefixes = tuple(path.name for path in folder.iterdir() if path.is_dir())
+    internal = {name for path in folder.glob("*/vars/main.yml") for name in yaml.safe_load(path.read_text())}
     faults = []
     for name in sorted(names):
-        if name in known or not name.startswith(tuple(f"{prefix}_" for prefix in prefixes)):
+        if name in known or name in internal or not name.startswith(tuple(f"{prefix}_" for prefix in prefixes)):
             continue
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         cure = f"did you mean {near[0]}?" if near else "remove it; roles/*/meta/argument_specs.yml lists all"
         faults.append(f"{name} is not a variable of this product: {cure}")
     return faults
+
+
+def text_faults(values: dict[str, Any], roles: str = "") -> list[str]:
+    """Values that are text where a number, a truth value or a list belongs: `-e x=false` gives the text, which counts as true."""
+    options = argument_options(roles)
+    return [
+        f"{name} is the text '{value}', but a {options[name]['type']} is needed: write it as YAML in the inventory, or "
+        f"-e '{{\"{name}\": {'VALUE' if options[name]['type'] in ('list', 'dict') else value}}}'"
+        for name, value in sorted(values.items())
+        if name in options and options[name].get("type") not in ("str", "path") and isinstance(value, str)
+    ]
 
 
 def contract_fault(contract: dict[str, Any]) -> str:
@@ -185,7 +197,7 @@ class FilterModule:
         return {
             f"recio_{function.__name__}": function
             for function in (
-                argument_options, variable_faults, contract_fault, contract_yaml, host_faults, host_warnings,
+                argument_options, variable_faults, text_faults, contract_fault, contract_yaml, host_faults, host_warnings,
                 postgresql_version, unit_limits, slice_limits, fstab_noatime, pg_value,
             )
         }  # fmt: skip

@@ -91,7 +91,8 @@ class Desk:
             if close_s - time.time() < left_min_s:
                 continue
             answer = self.call("GET", f"/api/strikes?event={event['event_ticker']}")
-            for row in answer.body["rows"] if answer.status == 200 else []:
+            fresh = answer.status == 200 and answer.body["age_s"] < 3
+            for row in answer.body["rows"] if fresh else []:
                 for side in ("yes", "no"):
                     ask = row[f"{side}_ask_e4"]
                     if ask is not None and 1500 <= ask <= 8500:

@@ -56,9 +56,8 @@ def test_users_trades_0001_is_a_partition(remote: Remote) -> None:
 
 
 def test_schema_has_one_version(remote: Remote) -> None:
-    tables = remote.sql("SELECT schemaname, tablename FROM pg_tables WHERE tablename = 'alembic_version'")
-    assert len(tables) == 1
-    assert len(remote.sql(f"SELECT version_num FROM {tables[0][0]}.alembic_version")) == 1
+    assert len(remote.sql("SELECT version_num FROM public.schema_version")) == 1
+    assert remote.sql("SELECT tablename FROM pg_tables WHERE tablename = 'alembic_version'") == []
 
 
 def test_every_service_has_a_role_without_privileges(remote: Remote, contract: Contract) -> None:

@@ -147,6 +147,8 @@ def test_an_order_while_the_exchange_dies(desk: Desk, remote: Remote, simulator:
     remote.out(f"(sleep 0.3; kill -9 {pid}) >/dev/null 2>&1 & true")
     time.sleep(0.25)
     desk.buy(offer, key=key)
+    wait_for("the simulator to be restarted", lambda: main_pid(remote, simulator) not in (0, pid), 30)
+    remote.out(f"systemctl start {simulator}")  # returns when it is ready
     remote.wait_healthy(60)
     neither_lost_nor_doubled(desk, remote, key)
     assert known <= set(exchange_orders(remote)), "the exchange forgot orders when it was killed"
@@ -155,7 +157,7 @@ def test_an_order_while_the_exchange_dies(desk: Desk, remote: Remote, simulator:
 def test_an_order_while_the_executor_is_dead(desk: Desk, remote: Remote) -> None:
     """The intent waits in the ledger; when the executor is back it is sent once or refused as too old."""
     offer, key = desk.wait_offer(left_min_s=40), f"test-{uuid.uuid4()}"
-    remote.out("systemctl kill --signal=KILL recio-trade_executor.service")
+    remote.out(f"kill -9 {main_pid(remote, 'recio-trade_executor.service')}")
     assert desk.buy(offer, key=key).status == 200
     remote.wait_healthy(60)
     neither_lost_nor_doubled(desk, remote, key)

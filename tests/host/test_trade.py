@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 import uuid
 from typing import Any
 
@@ -22,6 +23,7 @@ def buy_filled(desk: Desk) -> dict[str, Any]:
             trade = _wait_entry(desk, answer.body["trade_id"])
             if trade["entry_count_e2"]:
                 return trade
+        time.sleep(2)
     pytest.fail("five orders in a row found nobody to trade with")
 
 

@@ -148,8 +148,7 @@ class Feed:
             compression=None,
             proxy=None,
             open_timeout=10,
-            ping_interval=10,
-            ping_timeout=20,
+            ping_interval=None,  # silence is judged here: one thread less
             close_timeout=1,
             max_size=16 * 1024 * 1024,
             max_queue=1024,

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 from recio.market.recording import MINUTE_S, Gap, OutsideRecording, Recording
 
-__all__ = ["CandleError", "Gap", "OutsideRecording", "Recording", "load_path", "read_prices"]
+__all__ = ["CandleError", "Gap", "OutsideRecording", "Recording", "read_prices"]
 
 _COLUMNS = "timestamp,open,high,low,close,volume (one-minute candles) or timestamp,price (ticks)"
 _MAX_PRICE = 100_000_000.0  # dollars; a price beyond it is a slip in the file
@@ -24,12 +23,6 @@ _MILLISECONDS_FROM = 1e11  # as seconds that would be the year 5138
 
 class CandleError(ValueError):
     """A price file that cannot be used; the message names the file, the line, its text and the cure."""
-
-
-def load_path(path: Path, *, max_gap_minutes: int = 5, seed: int = 1, noise: float = 0.0) -> Recording:
-    """Read a file of candles or ticks. Raises CandleError for what is in it and OSError when it cannot be opened."""
-    with path.open(encoding="utf-8", newline=None) as lines:
-        return read_prices(lines, str(path), max_gap_minutes=max_gap_minutes, seed=seed, noise=noise)
 
 
 def read_prices(

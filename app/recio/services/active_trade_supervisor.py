@@ -10,15 +10,16 @@ from typing import Any
 from recio.market.book_math import sell
 from recio.market.fees import order_fee_e6
 from recio.market.probability import probability_yes
-from recio.market.settlement import AVERAGING_S
+from recio.market.series import PriceSeries
+from recio.market.settlement import AVERAGING_S, observe
 from recio.monitoring.health import Check
 from recio.services import log
 from recio.services.runtime import Context, Worker, run
 from recio.store import ledger
 from recio.store.db import Notification
-from recio.store.market_data import newest_price
+from recio.store.market_data import bar_closes, newest_price
 from recio.store.system import close_incident, open_incident, setting
-from recio.store.tickets import submit_close
+from recio.store.tickets import KeyReused, submit_close
 from recio.trading.ledger import Folded, pnl_if_closed_e6
 from recio.trading.settings import AutoStopSettings, read
 from recio.trading.stop import HeldTrade, StopMemory, StopView, decide_stop
@@ -40,8 +41,14 @@ class ActiveTradeSupervisor(Worker):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._memory: dict[int, StopMemory] = {}
+        self._series = PriceSeries()
         self._looked_s = float("-inf")
         self._blind: list[str] = []
+
+    def start(self) -> None:
+        """The last minutes of prices, for the settlement's average."""
+        for at_s, price_e2 in bar_closes(self.db, time.time() - 180):
+            self._series.add(at_s, price_e2)
 
     def work(self, notes: Sequence[Notification], now_s: float) -> None:
         """One look at every open trade."""
@@ -51,6 +58,8 @@ class ActiveTradeSupervisor(Worker):
         user_id = self.settings.user_id
         rules = read(AutoStopSettings, setting(self.db, user_id, "auto_stop"))
         price = newest_price(self.db)
+        if price is not None:
+            self._series.add(price["exchange_s"], price["price_e2"])
         trades = [
             trade
             for trade in ledger.live_trades(self.db, user_id, self.settings.mode)
@@ -102,19 +111,19 @@ class ActiveTradeSupervisor(Worker):
         bid, pnl = self._worth(trade, bids, held_e2)
         return (trade["user_id"], trade_id, bid, pnl, chance, decision.memory.state, decision.why)
 
-    @staticmethod
-    def _chance(market: Row, price: Row | None, trade: Row, now_s: float) -> float | None:
+    def _chance(self, market: Row, price: Row | None, trade: Row, now_s: float) -> float | None:
         if not market or price is None or price["volatility_per_sqrt_s"] is None:
             return None
+        close_s = trade["close_time"].timestamp()
         yes = probability_yes(
             market["strike_type"],
             market["floor_strike_e2"],
             market["cap_strike_e2"],
             price["price_e2"],
-            trade["close_time"].timestamp() - now_s,
+            close_s - now_s,
             price["volatility_per_sqrt_s"],
             AVERAGING_S,
-            None,
+            observe(self._series.price_at, close_s, now_s),
         )
         return yes if yes is None or trade["side"] == "yes" else 1.0 - yes
 
@@ -134,15 +143,22 @@ class ActiveTradeSupervisor(Worker):
         return walk.worst_e4, pnl_if_closed_e6(folded, walk.amount_e6, order_fee_e6(walk.levels))
 
     def _close(self, trade: Row, limit_price_e4: int, attempt: int, why: str) -> None:
-        ticket = submit_close(
-            self.db,
-            user_id=trade["user_id"],
-            mode=trade["mode"],
-            key=f"auto-stop-{trade['trade_id']}-{attempt}-{int(trade['created_at'].timestamp())}",
-            source="auto_stop",
-            trade_id=trade["trade_id"],
-            limit_price_e4=limit_price_e4,
-        )
+        # The key names the exit by what the ledger holds, not by a count in memory: it must differ after a restart.
+        exits = ledger.orders_of_trade(self.db, trade["user_id"], trade["trade_id"])
+        number = sum(order["purpose"] == "exit" for order in exits)
+        try:
+            ticket = submit_close(
+                self.db,
+                user_id=trade["user_id"],
+                mode=trade["mode"],
+                key=f"auto-stop-{trade['trade_id']}-{number}-{limit_price_e4}-{int(time.time()) // 5}",
+                source="auto_stop",
+                trade_id=trade["trade_id"],
+                limit_price_e4=limit_price_e4,
+            )
+        except KeyReused as known:
+            log.warning("auto stop asked already", trade_id=trade["trade_id"], why=known)
+            return
         log.info("auto stop", trade_id=trade["trade_id"], ticket_id=ticket.ticket_id, attempt=attempt, why=why)
 
     def _alarm(self, trade_id: int, on: bool, why: str) -> None:

@@ -13,7 +13,7 @@ from recio.services.runtime import Context, Worker, run
 from recio.store.db import Notification
 from recio.store.market_data import newest_price, save_entry_status
 from recio.store.system import setting
-from recio.store.tickets import submit_open
+from recio.store.tickets import KeyReused, submit_open
 from recio.trading.entry import EntryContext, EntryDecision, SpikePause, decide, spike_pause
 from recio.trading.settings import AutoEntrySettings, read
 from recio.trading.ticket import price_ranges, snap
@@ -109,17 +109,20 @@ class AutoEntrySupervisor(Worker):
         limit = snap(decision.limit_price_e4, price_ranges(market["price_ranges"] if market else None), decision.side)
         # One key for a market and side within a minute: a repeated signal is the same request, not another order.
         key = f"auto-entry-{decision.market_ticker}-{decision.side}-{int(now_s) // 60}"
-        ticket = submit_open(
-            self.db,
-            user_id=self.settings.user_id,
-            mode=self.settings.mode,
-            key=key[:100],
-            source="auto_entry",
-            market_ticker=decision.market_ticker,
-            side=decision.side,
-            count_e2=decision.count_e2,
-            limit_price_e4=limit,
-        )
+        try:
+            ticket = submit_open(
+                self.db,
+                user_id=self.settings.user_id,
+                mode=self.settings.mode,
+                key=key[:100],
+                source="auto_entry",
+                market_ticker=decision.market_ticker,
+                side=decision.side,
+                count_e2=decision.count_e2,
+                limit_price_e4=limit,
+            )
+        except KeyReused:
+            return  # asked within this minute, at another price: one request a minute is enough
         if not ticket.replayed:
             log.info("auto entry", ticket_id=ticket.ticket_id, market=decision.market_ticker, why=decision.why)
 

@@ -17,6 +17,7 @@ from recio.trading.states import order_state_of_answer
 __all__ = ["reconcile_account"]
 
 _WINDOW_S = 3600.0
+_EDGE_S = 120.0
 _GRACE_S = 15.0  # reads lag writes on the exchange's side
 _INCIDENT = "account differs from ledger"
 _ACTION = "Compare Account and History; entries wait until both agree"
@@ -43,7 +44,10 @@ def _exchange_records(client: KalshiClient, since_s: float) -> ExchangeRecords:
 
 
 def _ledger_records(db: Database, mode: str, since_s: float) -> LedgerRecords:
-    view = store.ledger_view(db, mode, since_s)
+    # Read from earlier than the exchange's list: what lies near its start may be in only one of them.
+    view = store.ledger_view(db, mode, since_s - _EDGE_S)
+    dated = {row["client_order_id"]: row["at_s"] for row in view["orders"]}
+    dated |= {row["fill_id"]: row["at_s"] for row in view["fills"]}
     touched = {row["market_ticker"]: row["changed_s"] for row in [*view["fills"], *view["positions"]]}
     return LedgerRecords(
         orders=[
@@ -60,6 +64,7 @@ def _ledger_records(db: Database, mode: str, since_s: float) -> LedgerRecords:
         positions={row["market_ticker"]: row["position_e2"] for row in view["positions"] if row["position_e2"]},
         settling=frozenset(row["market_ticker"] for row in view["positions"] if row["settling"]),
         touched_s=touched,
+        edge=frozenset(key for key, at_s in dated.items() if at_s < since_s + _EDGE_S),
     )
 
 

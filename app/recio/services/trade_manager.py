@@ -137,9 +137,7 @@ class TradeManager(Worker):
             self._refuse(ticket, f"trade {trade['trade_id']} is {trade['state']}; only an open trade can be closed")
             return
         exits = [order for order in evidence.orders if order["purpose"] == "exit"]
-        if any(order["state"] in UNFINISHED_ORDERS for order in exits):
-            self._refuse(ticket, "an exit of this trade is under way; its outcome comes first")
-            return
+        unfinished = sum(order["state"] in UNFINISHED_ORDERS for order in exits)
         held_e2 = trade["entry_count_e2"] - trade["exit_count_e2"]
         limit = ticket["limit_price_e4"] or self._exit_limit(trade, held_e2)
         if limit is None:
@@ -153,7 +151,7 @@ class TradeManager(Worker):
             limit_price_e4=limit,
         )
         facts = RiskFacts(
-            now_s=time.time(), held_e2=held_e2, unknown_exits=0, market_close_s=trade["close_time"].timestamp()
+            now_s=time.time(), held_e2=held_e2, unknown_exits=unfinished, market_close_s=trade["close_time"].timestamp()
         )
         refusals = check(intent, facts, RiskLimits())  # an exit is not held to the limits
         if refusals:

@@ -71,12 +71,14 @@ def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, list[dict[
     key = {"mode": mode, "since_s": since_s}
     orders = db.all(
         "SELECT client_order_id, market_ticker, state, acked_count_e2,"
-        " extract(epoch FROM greatest(created_at, sent_at, done_at))::float8 AS changed_s FROM users.orders"
+        " extract(epoch FROM greatest(created_at, sent_at, done_at))::float8 AS changed_s,"
+        " extract(epoch FROM sent_at)::float8 AS at_s FROM users.orders"
         " WHERE mode = %(mode)s AND sent_at >= to_timestamp(%(since_s)s) AND state NOT IN ('intent', 'refused')",
         key,
     )
     fills = db.all(
-        "SELECT f.fill_id, f.count_e2, f.market_ticker, extract(epoch FROM f.recorded_at)::float8 AS changed_s"
+        "SELECT f.fill_id, f.count_e2, f.market_ticker, extract(epoch FROM f.recorded_at)::float8 AS changed_s,"
+        " extract(epoch FROM f.filled_at)::float8 AS at_s"
         " FROM users.fills f JOIN users.orders o ON o.exchange_order_id = f.exchange_order_id AND o.mode = f.mode"
         " WHERE f.mode = %(mode)s AND f.filled_at >= to_timestamp(%(since_s)s)",
         key,

@@ -19,7 +19,6 @@ __all__ = [
     "KillSwitch",
     "RiskLimits",
     "SettingError",
-    "SettingInvalid",
     "read",
     "to_dict",
 ]
@@ -35,9 +34,6 @@ DollarsE6 = Annotated[int, Meta(ge=0, le=1_000_000_000_000)]
 
 class SettingError(ValueError):
     """A settings value that cannot be used; the message names the setting, the key and what is allowed."""
-
-
-SettingInvalid = SettingError  # the name some callers know it by
 
 
 class _Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

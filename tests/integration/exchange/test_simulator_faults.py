@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import APP, Process
+from simulator_process import APP, Process
 
 from recio.exchange.errors import NotSent, OutcomeUnknown, Unavailable
 from recio.exchange.kalshi.client import KalshiClient

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import select
 import time
 import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
-from conftest import Process
+from simulator_process import Process
 
 from recio.exchange.coinbase import messages as coinbase
 from recio.exchange.kalshi import messages
@@ -104,6 +105,23 @@ def test_the_index_comes_every_second_and_unknown_channels_are_refused(simulator
         len(values) - 1
     )
     assert all(abs(v.average_60s_e2 / v.value_e2 - 1) < 0.01 and v.window_size == 60 for v in values)
+
+
+def test_no_command_hurts_the_connection(simulator: Process) -> None:
+    bad = [
+        {}, {"id": "x"}, {"id": 1, "cmd": "dance", "params": {}}, {"cmd": "subscribe"}, {"cmd": "subscribe", "params": {}},
+        {"cmd": "subscribe", "params": {"channels": [{}, []]}}, {"cmd": "subscribe", "params": {"channels": "ticker"}},
+        {"cmd": "subscribe", "params": {"channels": ["orderbook_delta"]}},
+        {"cmd": "subscribe", "params": {"channels": ["ticker"], "market_tickers": [1]}},
+        {"cmd": "unsubscribe", "params": {"sids": [[]]}}, {"cmd": "unsubscribe", "params": {"sids": [9]}},
+        {"cmd": "update_subscription", "params": {"sids": [{}], "action": "add_markets"}},
+        {"cmd": "update_subscription", "params": {"sids": [1, 2], "action": "add_markets"}},
+    ]  # fmt: skip
+    feed = feed_of(simulator, [json.dumps(command).encode() for command in bad])
+    found = [m for m in frames(feed, 1.5) if isinstance(m, messages.ErrorFrame)]
+    assert [m.code for m in found] == [5, 5, 5, 2, 3, 8, 3, 14, 11, 11, 7, 11, 12]
+    assert feed.connections == 1 and feed.connected
+    feed.close()
 
 
 def test_the_handshake_needs_a_signature(simulator: Process) -> None:

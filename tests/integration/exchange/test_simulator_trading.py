@@ -10,9 +10,9 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from conftest import Process
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from simulator_process import Process
 
 from recio.exchange.coinbase.client import CoinbaseClient
 from recio.exchange.errors import ClockSkewed, Refused

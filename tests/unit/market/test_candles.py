@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recio.market.candles import CandleError, OutsideRecording, load_path, read_prices
+from recio.market.candles import CandleError, OutsideRecording, read_prices
 from recio.market.recording import Recording
 
 HEAD = "timestamp,open,high,low,close,volume\n"
@@ -153,12 +153,11 @@ def test_a_file_that_is_no_price_file(text: str, what: str) -> None:
 def test_a_file_on_disk(tmp_path: Path) -> None:
     place = tmp_path / "prices.csv"
     place.write_text(minutes(0, 1))
-    assert len(load_path(place)) == 2
+    with place.open(encoding="utf-8") as lines:
+        assert len(read_prices(lines, str(place))) == 2
     place.write_bytes(b"\x89PNG\xff\xfe\x00")
-    with pytest.raises(CandleError, match=r"prices\.csv: not a text file"):
-        load_path(place)
-    with pytest.raises(FileNotFoundError):
-        load_path(tmp_path / "missing.csv")
+    with place.open(encoding="utf-8") as lines, pytest.raises(CandleError, match=r"prices\.csv: not a text file"):
+        read_prices(lines, str(place))
 
 
 def test_a_very_long_line_is_not_repeated_whole() -> None:

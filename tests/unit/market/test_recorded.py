@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recio.market.candles import Recording, load_path
+from recio.market.candles import Recording, read_prices
 from recio.market.momentum import momentum_bp
 from recio.market.probability import probability_above
 from recio.market.settlement import settlement_mean_e2
@@ -26,14 +26,16 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def month() -> Recording:
-    return load_path(FILE)
+    with FILE.open(encoding="utf-8") as lines:
+        return read_prices(lines, str(FILE))
 
 
 def test_it_loads_quickly_and_stays_small() -> None:
     tracemalloc.start()
     try:
         began = time.perf_counter()
-        month = load_path(FILE)
+        with FILE.open(encoding="utf-8") as lines:
+            month = read_prices(lines, str(FILE))
         took = time.perf_counter() - began
         size, _ = tracemalloc.get_traced_memory()
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -23,7 +25,7 @@ CONTEXT = EntryContext(
 )  # fmt: skip
 
 
-def judge(settings: AutoEntrySettings = ON, row: dict[str, object] | None = None, **context: object) -> EntryDecision:
+def judge(settings: AutoEntrySettings = ON, row: dict[str, Any] | None = None, **context: object) -> EntryDecision:
     return decide_row(
         msgspec.structs.replace(ROW, **(row or {})), msgspec.structs.replace(CONTEXT, **context), settings
     )
@@ -62,7 +64,7 @@ def test_size_is_base_times_multiplier_and_the_limit_never_over_the_highest_ask(
         ({"entered": {("T1", "yes")}}, "YES was entered before and re-entry is off"),
     ],
 )
-def test_why_not_now(context: dict[str, object], why: str) -> None:
+def test_why_not_now(context: dict[str, Any], why: str) -> None:
     found = judge(**context)
     assert (found.action, found.why, found.count_e2) == ("wait", why, 0)
 
@@ -99,7 +101,7 @@ def test_re_entry_is_read_but_a_live_trade_is_never_doubled() -> None:
         ({"differential_yes_e4": None}, "wait", "probability is not known"),
     ],
 )
-def test_why_not_this_market(row: dict[str, object], action: str, why: str) -> None:
+def test_why_not_this_market(row: dict[str, Any], action: str, why: str) -> None:
     found = judge(row=row)
     assert (found.action, found.why) == (action, why)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import msgspec
 import pytest
@@ -102,7 +103,7 @@ def test_knowing_nothing_refuses_for_all_of_it() -> None:
         ({"balance_e6": 9_500_000}, "balance"),  # the fee does not fit
     ],
 )
-def test_each_limit_refuses_entries_and_no_exit(facts: dict[str, object], name: str) -> None:
+def test_each_limit_refuses_entries_and_no_exit(facts: dict[str, Any], name: str) -> None:
     assert names(**facts) == [name]
     if name not in ("market_close", "market_status"):
         assert names(EXIT, **facts) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -14,7 +16,7 @@ TRADE = HeldTrade(side="yes", held_e2=500, state="open", close_time_s=NOW + 600)
 VIEW = StopView(
     now_s=NOW, probability=0.97, momentum_bp=0, price_age_s=0.5, book_age_s=1.0, bids=[[3500, 300], [3400, 900]]
 )
-LOW = {"probability": 0.39}
+LOW: dict[str, Any] = {"probability": 0.39}
 
 
 def look(
@@ -109,7 +111,8 @@ def test_it_alarms_when_it_cannot_close() -> None:
     nobody = look(closing(), bids=[])
     assert (nobody.action, nobody.alarm) == ("hold", True)
     assert "nobody bids for YES" in nobody.why
-    for view in ({"bids": None}, {"book_age_s": None}, {"book_age_s": 31.0}):
+    broken: list[dict[str, Any]] = [{"bids": None}, {"book_age_s": None}, {"book_age_s": 31.0}]
+    for view in broken:
         found = look(closing(), **view)
         assert (found.action, found.alarm, found.memory.state) == ("hold", True, "closing")
         assert "no fresh order book" in found.why
@@ -118,7 +121,7 @@ def test_it_alarms_when_it_cannot_close() -> None:
 
 
 @pytest.mark.parametrize("view", [{"price_age_s": None}, {"price_age_s": 11.0}, {"probability": None}])
-def test_it_says_when_it_is_blind_and_does_not_act_on_old_prices(view: dict[str, object]) -> None:
+def test_it_says_when_it_is_blind_and_does_not_act_on_old_prices(view: dict[str, Any]) -> None:
     found = look(**({"momentum_bp": -5} | view))
     assert (found.action, found.alarm) == ("hold", True)
     assert found.why.startswith("cannot judge: ")

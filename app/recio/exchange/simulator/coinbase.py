@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections import OrderedDict
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ _CHANNELS = ("ticker", "matches", "heartbeat")
 _GRANULARITIES = (60, 300, 900, 3600, 21600, 86400)
 _MAX_ROWS = 300
 _SUBSCRIBE_WITHIN_S = 5.0
+_PAST_S = 400 * 86_400  # the past ends somewhere
 _SAMPLES = 12  # prices looked at for one candle: enough for highs and lows that look right
 
 
@@ -83,8 +83,10 @@ class Coinbase:
             return ok({"message": "Unsupported granularity"}, 400)
         if (end_s - start_s) / granularity > _MAX_ROWS:
             return ok({"message": f"granularity too small for the requested time range; at most {_MAX_ROWS} rows"}, 400)
-        first = -(-int(start_s) // granularity) * granularity
+        first = int(start_s)
         rows = []
+        first = max(first, int(now_s) - _PAST_S)
+        first = -(-first // granularity) * granularity
         for at in range(first, int(min(end_s, now_s)) + 1, granularity):
             rows.append(self._candle(at, granularity, now_s))
         return ok(rows[::-1][:_MAX_ROWS])
@@ -110,7 +112,7 @@ class Coinbase:
     # ------------------------------------------------------------------ WebSocket
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """The feed: subscribe within five seconds or be cut."""
-        socket = web.WebSocketResponse(compress=False)
+        socket = web.WebSocketResponse(compress=False, timeout=0.5)
         await socket.prepare(request)
         self._clients[socket] = set()
         guard = asyncio.create_task(self._cut_idle(socket))
@@ -211,13 +213,17 @@ class Coinbase:
 
     async def _to_all(self, channel: str, message: Json) -> None:
         for socket, channels in list(self._clients.items()):
-            if channel in channels:
-                await _say(socket, message)
+            if channel in channels and not await _say(socket, message):
+                self._clients.pop(socket, None)  # a slow consumer is cut, as the real feed does
 
 
-async def _say(socket: web.WebSocketResponse, message: Json) -> None:
-    with contextlib.suppress(ConnectionError, RuntimeError):  # the client is going; its reader notices
-        await asyncio.wait_for(socket.send_str(msgspec.json.encode(message).decode()), 1.0)
+async def _say(socket: web.WebSocketResponse, message: Json) -> bool:
+    """Send; False when the client is gone or has not read for so long that half a second does not help."""
+    try:
+        await asyncio.wait_for(socket.send_str(msgspec.json.encode(message).decode()), 0.5)
+    except (ConnectionError, RuntimeError, TimeoutError):
+        return False
+    return True
 
 
 def _text(cents: int) -> str:

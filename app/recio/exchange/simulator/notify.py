@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 
 __all__ = ["notify"]
+
+log = logging.getLogger(__name__)
 
 
 def notify(state: str) -> None:
@@ -19,4 +22,4 @@ def notify(state: str) -> None:
         try:
             channel.sendto(state.encode(), address)
         except OSError as problem:
-            raise RuntimeError(f"cannot reach the service manager at NOTIFY_SOCKET={address!r}: {problem}") from problem
+            log.warning("cannot reach the service manager at NOTIFY_SOCKET=%r: %s", address, problem)

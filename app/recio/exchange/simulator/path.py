@@ -16,6 +16,9 @@ __all__ = ["PathClock", "PricePath", "gauss"]
 _MASK = (1 << 64) - 1
 
 
+_ENDLESS = (0.0, 2.0**33)  # 1970 to 2242: also an endless path is turned round there, at a high speed
+
+
 class PricePath(Protocol):
     """A path over its own time. ``span()`` is (first, last) epoch second, or None when it has no ends."""
 
@@ -51,10 +54,9 @@ class PathClock(msgspec.Struct, frozen=True):
     def path_time(self, path: PricePath, wall_s: float) -> float:
         """The path's time at a wall time. A recording that ends is walked back and forth: no jump, no end."""
         at = self.path_start_s + (wall_s - self.wall_start_s) * self.speed
-        span = path.span()
-        if span is None or span[0] <= at <= span[1]:
+        first, last = path.span() or _ENDLESS
+        if first <= at <= last:
             return at
-        first, last = span
         length = last - first
         offset = (at - first) % (2 * length)
         return first + (offset if offset <= length else 2 * length - offset)

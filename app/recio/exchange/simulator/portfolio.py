@@ -28,6 +28,7 @@ _TYPES: dict[str, tuple[type, str]] = (
     | dict.fromkeys(("expiration_time", "exchange_index", "subaccount"), (int, "int"))
 )
 _REQUIRED = ("ticker", "side", "count", "price", "time_in_force", "self_trade_prevention_type")
+_LONGEST_S = 5 * 366 * 86_400  # how far ahead an order may expire
 _CHOICES = {
     "side": ("bid", "ask"),
     "time_in_force": ("good_till_canceled", "immediate_or_cancel", "fill_or_kill"),
@@ -206,7 +207,7 @@ class PrivateRest:
         now_ms = self._exchange.now_ms()
         expires_s = body.get("expiration_time")
         if expires_s is not None and (
-            body["time_in_force"] != "good_till_canceled" or expires_s <= self._exchange.clock()
+            body["time_in_force"] != "good_till_canceled" or not 0 < expires_s - self._exchange.clock() < _LONGEST_S
         ):
             raise Rejected(400, "invalid_order", "invalid order", "expiration_time must be ahead, and only with GTC")
         if body.get("post_only") and body["time_in_force"] != "good_till_canceled":

@@ -44,23 +44,27 @@ class _CommandError(Exception):
 class Connection:
     """One client: its subscriptions and what waits to be written to it."""
 
-    def __init__(self, exchange: Exchange, clock_of: Callable[[str], int]) -> None:
-        """``clock_of`` gives a market's book clock."""
+    def __init__(self, exchange: Exchange, clock_of: Callable[[str], int], cut: Callable[[], None]) -> None:
+        """``clock_of`` gives a market's book clock; ``cut`` ends the connection at once."""
         self.subs: dict[int, _Sub] = {}
         self.waiting: list[bytes] = []
         self.more = asyncio.Event()
         self.is_lost = False
-        self._exchange, self._clock_of = exchange, clock_of
+        self._exchange, self._clock_of, self._cut = exchange, clock_of, cut
         self._last_sid = 0
         self._encoder = msgspec.json.Encoder()
 
     # ------------------------------------------------------------------ writing
     def put(self, message: Json) -> None:
         """Queue a message; a client that does not read is given up."""
+        if self.is_lost:
+            return
         message["sending_ts_ms"] = self._exchange.now_ms()
         self.waiting.append(self._encoder.encode(message) + b"\n")
         if len(self.waiting) > _MAX_WAITING:
             self.is_lost = True
+            self.waiting.clear()
+            self._cut()
         self.more.set()
 
     def tell(self, sub: _Sub, kind: str, body: Json, command_id: int | None = None) -> None:
@@ -106,8 +110,13 @@ class Connection:
                 raise _CommandError(2, "Params required")
             action(command_id, params)
         except _CommandError as problem:
-            message: Json = {"type": "error", "msg": {"code": problem.code, "msg": problem.text}}
-            self.put(message | ({"id": command_id} if command_id is not None else {}))
+            self._refuse(command_id, problem.code, problem.text)
+        except (TypeError, ValueError, AttributeError):  # of a type no command has
+            self._refuse(command_id, 11, "Invalid parameter")
+
+    def _refuse(self, command_id: int | None, code: int, text: str) -> None:
+        message: Json = {"type": "error", "msg": {"code": code, "msg": text}}
+        self.put(message | ({"id": command_id} if command_id is not None else {}))
 
     def _subscribe(self, command_id: int | None, params: Json) -> None:
         channels = params.get("channels")
@@ -209,9 +218,12 @@ class Hub:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one client until it goes."""
-        socket = web.WebSocketResponse(compress=False, max_msg_size=1 << 20)
+        socket = web.WebSocketResponse(compress=False, max_msg_size=1 << 20, timeout=0.5)
         await socket.prepare(request)
-        connection = Connection(self._exchange, lambda ticker: self._clock)
+        transport = request.transport
+        connection = Connection(
+            self._exchange, lambda ticker: self._clock, transport.abort if transport is not None else lambda: None
+        )
         self._connections.add(connection)
         self._sockets.add(socket)
         writer = asyncio.create_task(self._write(socket, connection))
@@ -242,9 +254,6 @@ class Hub:
             connection.more.clear()
             lines, connection.waiting = connection.waiting, []
             try:
-                if connection.is_lost:
-                    await socket.close(code=1008, message=b"slow consumer")
-                    return
                 for line in lines:
                     await socket.send_str(line.decode())
                 if loop.time() >= next_ping:

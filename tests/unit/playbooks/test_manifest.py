@@ -1,0 +1,121 @@
+"""The module that writes files: only what differs, atomically, with a diff, and commands that survive an interruption."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+_path = Path(__file__).parents[3] / "plugins" / "modules" / "manifest.py"
+_spec = importlib.util.spec_from_file_location("recio_manifest", _path)
+assert _spec is not None and _spec.loader is not None
+manifest: Any = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(manifest)
+
+Run = Callable[..., dict[str, Any]]
+ME = {"owner": "root", "group": "root"}
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root, which only root can do")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(manifest, "PENDING", str(tmp_path / "pending"))
+    monkeypatch.setattr(sys, "argv", ["manifest"])
+
+    def call(files: list[dict[str, Any]], commands: list[dict[str, Any]] | None = None, check: bool = False) -> Any:
+        arguments = {"name": "test", "files": files, "commands": commands or [], "_ansible_check_mode": check}
+        out = io.StringIO()
+        with patch_module_args(arguments), redirect_stdout(out), pytest.raises(SystemExit):
+            manifest.main()
+        return json.loads(out.getvalue())
+
+    return call
+
+
+def test_writes_once_and_then_nothing(run: Run, tmp_path: Path) -> None:
+    files = [{"path": str(tmp_path / "a" / "b.conf"), "content": "x\n", "mode": "0640"}]
+    first = run(files)
+    assert first["changed"] and first["diff"][0]["after"] == "x\n"
+    assert (tmp_path / "a/b.conf").read_text() == "x\n"
+    assert (tmp_path / "a/b.conf").stat().st_mode & 0o777 == 0o640
+    second = run(files)
+    assert not second["changed"] and second["diff"] == []
+    assert first["fingerprint"] == second["fingerprint"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["b.conf"]
+
+
+def test_a_changed_mode_alone_is_a_change(run: Run, tmp_path: Path) -> None:
+    path = str(tmp_path / "f")
+    run([{"path": path, "content": "x", "mode": "0600"}])
+    assert run([{"path": path, "content": "x", "mode": "0644"}])["changed_paths"] == [path]
+
+
+def test_check_mode_shows_and_touches_nothing(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "f"
+    commands = [{"argv": ["touch", str(tmp_path / "ran")], "watch": [str(tmp_path)]}]
+    wanted = [{"path": str(path), "content": "x\n", "owner": "nobody-yet", "group": "nobody-yet"}]
+    shown = run(wanted, commands, check=True)
+    assert shown["changed"] and shown["ran"] and shown["diff"][0]["after"] == "x\n"
+    assert not path.parent.exists() and not (tmp_path / "ran").exists()
+
+
+def test_no_content_removes(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("x")
+    assert run([{"path": str(path)}])["changed"] and not path.exists()
+    assert not run([{"path": str(path)}])["changed"]
+
+
+def test_a_secret_stays_out_of_the_diff(run: Run, tmp_path: Path) -> None:
+    said = run([{"path": str(tmp_path / "key"), "content": "s3cret", "mode": "0600", "secret": True}])
+    assert "s3cret" not in json.dumps({key: value for key, value in said.items() if key != "invocation"})
+
+
+def test_a_refused_file_leaves_the_old_one(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("good\n")
+    said = run([{"path": str(path), "content": "bad\n", "validate": "grep -q good %s"}])
+    assert said["failed"] and "refused by `grep -q good %s`" in said["msg"]
+    assert path.read_text() == "good\n" and list(tmp_path.glob(".f.*")) == []
+
+
+def test_commands_run_for_what_they_watch(run: Run, tmp_path: Path) -> None:
+    wanted = [{"path": str(tmp_path / "etc/a"), "content": "1"}]
+    commands = [
+        {"argv": ["touch", str(tmp_path / "for_a")], "watch": [str(tmp_path / "etc")]},
+        {"argv": ["touch", str(tmp_path / "for_b")], "watch": [str(tmp_path / "other")]},
+    ]
+    assert run(wanted, commands)["ran"] == [commands[0]["argv"]]
+    assert (tmp_path / "for_a").exists() and not (tmp_path / "for_b").exists()
+    assert run(wanted, commands)["ran"] == []
+
+
+def test_a_command_that_failed_is_due_again(run: Run, tmp_path: Path) -> None:
+    wanted = [{"path": str(tmp_path / "etc/a"), "content": "1"}]
+    gate = tmp_path / "gate"
+    commands = [
+        {"argv": ["test", "-e", str(gate)], "watch": [str(tmp_path / "etc")]},
+        {"argv": ["touch", str(tmp_path / "after")], "watch": [str(tmp_path / "etc")]},
+    ]
+    assert "will be tried again by the next run" in run(wanted, commands)["msg"]
+    assert not (tmp_path / "after").exists()
+    gate.touch()
+    again = run(wanted, commands)
+    assert again["changed"] and again["changed_paths"] == [] and len(again["ran"]) == 2
+    assert (tmp_path / "after").exists()
+    assert not run(wanted, commands)["changed"]
+
+
+def test_an_unknown_owner_names_the_cure(run: Run, tmp_path: Path) -> None:
+    said = run([{"path": str(tmp_path / "f"), "content": "x", "owner": "nobody-yet"}])
+    assert "no user nobody-yet" in said["msg"] and "provision" in said["msg"]
