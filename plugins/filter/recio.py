@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,39 +87,68 @@ def contract_yaml(contract: dict[str, Any]) -> str:
 
 def host_faults(host: dict[str, Any], contract: dict[str, Any], now_s: float, adopt_cluster: bool = False) -> list[str]:
     """Why this host cannot become the appliance, each with its cure. ``now_s`` is the controller's clock."""
-    faults = []
-    system, hardware = host["os"], contract["hardware"]
+    return [
+        *_machine_faults(host, contract["hardware"]), *_disk_faults(host), *_listener_faults(host),
+        *_clock_faults(host, now_s), *([] if adopt_cluster else _cluster_faults(host)),
+    ]  # fmt: skip
+
+
+def _machine_faults(host: dict[str, Any], hardware: dict[str, Any]) -> Iterator[str]:
+    system = host["os"]
     if system["version"] not in SUPPORTED.get(system["id"], ()):
-        faults.append(f"this host runs {system['name']}; use Debian 12, Debian 13 or Ubuntu 24.04")
+        yield f"this host runs {system['name']}; use Debian 12, Debian 13 or Ubuntu 24.04"
     if not host["root"]:
-        faults.append("the playbook is not root on the host; connect as root or set ansible_become: true in the inventory")
+        yield "the playbook is not root on the host; connect as root or set ansible_become: true in the inventory"
     if not host["systemd"]:
-        faults.append("systemd does not run on this host (no /run/systemd/system); boot it with systemd as its first process")
-    for what, found, unit in (("cores", host["cores"], "cores"), ("memory_gb", _gb(host), "GB of memory"),
-                              ("disk_gb", host["disk_gb"], "GB of disk at /")):
+        yield "systemd does not run on this host (no /run/systemd/system); boot it with systemd as its first process"
+    for what, found, unit in (
+        ("cores", host["cores"], "cores"),
+        ("memory_gb", _gb(host), "GB of memory"),
+        ("disk_gb", host["disk_gb"], "GB of disk at /"),
+    ):
         minimum = hardware[what]["minimum"]
         if found < minimum * (0.9 if what != "cores" else 1):  # firmware and file systems keep a part of what is sold
-            faults.append(f"the host has {found:g} {unit}, the minimum is {minimum}; take a larger machine")
-    if host["disk_free_gb"] < 3 and not host["releases"]["current"]:
-        faults.append(f"only {host['disk_free_gb']:g} GB are free at /, an installation needs 3; free some or enlarge the disk")
-    elif host["disk_free_gb"] < 1:
-        faults.append(f"the disk is full: {host['disk_free_gb']:g} GB free at /, a release needs 1; "
-                      "look with `du -xh / | sort -h | tail`, then free some")
+            yield f"the host has {found:g} {unit}, the minimum is {minimum}; take a larger machine"
+
+
+def _disk_faults(host: dict[str, Any]) -> Iterator[str]:
+    free_gb = host["disk_free_gb"]
+    if free_gb < 3 and not host["releases"]["current"]:
+        yield f"only {free_gb:g} GB are free at /, an installation needs 3; free some or enlarge the disk"
+    elif free_gb < 1:
+        yield (
+            f"the disk is full: {free_gb:g} GB free at /, a release needs 1; look with `du -xh / | sort -h | tail`, "
+            "then free some"
+        )
     if host["inodes_free_percent"] < 2:
-        faults.append("the file system at / has no free inodes; remove small files (`df -i /`)")
-    for listener in host["listeners"]:
-        if not listener["unit"].startswith(OWN_LISTENERS) and listener["process"] not in ("caddy", "postgres"):
-            faults.append(f"port {listener['port']} is held by {listener['process']} (pid {listener['pid']}, "
-                          f"{listener['unit'] or 'no unit'}); stop or move it: the appliance needs that port")
+        yield "the file system at / has no free inodes; remove small files (`df -i /`)"
+
+
+def _listener_faults(host: dict[str, Any]) -> Iterator[str]:
+    for found in host["listeners"]:
+        if not found["unit"].startswith(OWN_LISTENERS):
+            yield (
+                f"port {found['port']} is held by {found['process']} (pid {found['pid']}, {found['unit'] or 'no unit'}); "
+                "stop or move it: the appliance needs that port"
+            )
+
+
+def _clock_faults(host: dict[str, Any], now_s: float) -> Iterator[str]:
     off_s = abs(host["clock_s"] - now_s)
     if off_s > 30:
-        faults.append(f"the host's clock is {off_s:.0f} s off this machine's; orders are signed with the time: "
-                      "run `timedatectl set-ntp true` there and wait until `timedatectl` says synchronized")
-    foreign = [c for c in host["clusters"] if c != host["cluster_ours"]]
-    if foreign and not adopt_cluster:
-        faults.append(f"the host already holds the PostgreSQL cluster {', '.join(foreign)}, which this product did not make and "
-                      "will not touch; use a fresh host, or move it away (`pg_dumpall`, then `pg_dropcluster --stop VERSION NAME`)")
-    return faults
+        yield (
+            f"the host's clock is {off_s:.0f} s off this machine's; orders are signed with the time: run "
+            "`timedatectl set-ntp true` there and wait until `timedatectl` says synchronized"
+        )
+
+
+def _cluster_faults(host: dict[str, Any]) -> Iterator[str]:
+    foreign = [cluster for cluster in host["clusters"] if cluster != host["cluster_ours"]]
+    if foreign:
+        yield (
+            f"the host already holds the PostgreSQL cluster {', '.join(foreign)}, which this product did not make and will "
+            "not touch; use a fresh host, or move it away (`pg_dumpall`, then `pg_dropcluster --stop VERSION NAME`)"
+        )
 
 
 def _gb(host: dict[str, Any]) -> float:
@@ -134,10 +163,14 @@ def host_warnings(host: dict[str, Any], contract: dict[str, Any]) -> list[str]:
         if found < recommended * (0.9 if what != "cores" else 1):
             warnings.append(f"{what}: the host has {found:g}, recommended are {recommended}")
     if host["time_synchronized"] is False and not host["container"]:
-        warnings.append("the clock is not synchronized yet; the play sets up systemd-timesyncd, check `timedatectl` later")
+        warnings.append(
+            "the clock is not synchronized yet; the play sets up systemd-timesyncd, check `timedatectl` later"
+        )
     if host["container"]:
-        warnings.append(f"this host is a container ({host['container']}): its kernel, clock and mounts belong to the machine around "
-                        "it, so that limits, sysctl and time sync are declared here but not proven")
+        warnings.append(
+            f"this host is a container ({host['container']}): its kernel, clock and mounts belong to the machine around "
+            "it, so that limits, sysctl and time sync are declared here but not proven"
+        )
     return warnings
 
 

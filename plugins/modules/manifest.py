@@ -95,11 +95,15 @@ class Manifest:
         path, content, mode = file["path"], file["content"], int(file["mode"], 8)
         found = present(path)
         if content is None:
-            return None if found is None else {"before_header": path, "after_header": "removed", "before": "", "after": ""}
+            return (
+                None if found is None else {"before_header": path, "after_header": "removed", "before": "", "after": ""}
+            )
         uid, gid = number("user", file["owner"]), number("group", file["group"])
         if not self.check and (uid is None or gid is None):
-            self.fail("%s: there is no user %s or no group %s on this host; they are made by the role host: run the provision "
-                      "playbook first" % (path, file["owner"], file["group"]))
+            self.fail(
+                "{}: there is no user {} or no group {} on this host; they are made by the role host: run the provision "
+                "playbook first".format(path, file["owner"], file["group"])
+            )
         if found == (content.encode(), mode, uid, gid):
             return None
         before = found[0].decode("utf-8", "replace") if found else ""
@@ -107,8 +111,8 @@ class Manifest:
             before, after = ("(hidden)\n" if found else ""), "(hidden, changed)\n"
         else:
             after = content
-        header = "%s mode=%o" % (path, found[1]) if found else path
-        return {"before_header": header, "after_header": "%s mode=%o" % (path, mode), "before": before, "after": after}
+        header = f"{path} mode={found[1]:o}" if found else path
+        return {"before_header": header, "after_header": f"{path} mode={mode:o}", "before": before, "after": after}
 
     def write(self, file):
         path = file["path"]
@@ -137,7 +141,11 @@ class Manifest:
         argv = [part.replace("%s", fresh) for part in shlex.split(file["validate"])]
         code, out, err = self.module.run_command(argv)
         if code:
-            self.fail("%s was refused by `%s` and is left as it was: %s" % (file["path"], file["validate"], (out + err).strip()))
+            self.fail(
+                "{} was refused by `{}` and is left as it was: {}".format(
+                    file["path"], file["validate"], (out + err).strip()
+                )
+            )
 
     def due(self):
         """Commands called for by changes, or left over from an interrupted run; as indexes into the list."""
@@ -179,20 +187,23 @@ class Manifest:
                 try:
                     self.write(file)
                 except OSError as error:
-                    self.fail("cannot write %s: %s" % (file["path"], error.strerror))
+                    self.fail("cannot write {}: {}".format(file["path"], error.strerror))
         for argv in due:
             if not self.check:
                 if not shutil.which(argv[0]):
-                    self.fail("`%s` is not on this host; was the role host (packages) run?" % argv[0])
+                    self.fail(f"`{argv[0]}` is not on this host; was the role host (packages) run?")
                 code, out, err = self.module.run_command(argv)
                 if code:
-                    self.fail("`%s` failed (%d) and will be tried again by the next run: %s"
-                              % (" ".join(argv), code, (out + err).strip()[-1500:]))
-                self.remember(due[due.index(argv) + 1:])
+                    said = (out + err).strip()[-1500:]
+                    self.fail(f"`{' '.join(argv)}` failed ({code}) and will be tried again by the next run: {said}")
+                self.remember(due[due.index(argv) + 1 :])
             self.ran.append(argv)
         wanted = [[file["path"], file["content"]] for file in self.module.params["files"]]
         self.module.exit_json(
-            changed=bool(changing or due), changed_paths=self.changed_paths, ran=self.ran, diff=self.diff,
+            changed=bool(changing or due),
+            changed_paths=self.changed_paths,
+            ran=self.ran,
+            diff=self.diff,
             fingerprint=hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16],
         )
 
@@ -202,7 +213,9 @@ def main():
         argument_spec={
             "name": {"type": "str", "required": True},
             "files": {
-                "type": "list", "elements": "dict", "required": True,
+                "type": "list",
+                "elements": "dict",
+                "required": True,
                 "options": {
                     "path": {"type": "path", "required": True},
                     "content": {"type": "str"},
@@ -214,7 +227,9 @@ def main():
                 },
             },
             "commands": {
-                "type": "list", "elements": "dict", "default": [],
+                "type": "list",
+                "elements": "dict",
+                "default": [],
                 "options": {
                     "argv": {"type": "list", "elements": "str", "required": True},
                     "watch": {"type": "list", "elements": "str", "required": True},

@@ -44,7 +44,11 @@ def text(path, default=""):
 def operating_system():
     pairs = dict(line.split("=", 1) for line in text("/etc/os-release").splitlines() if "=" in line)
     pairs = {key: value.strip('"') for key, value in pairs.items()}
-    return {"id": pairs.get("ID", ""), "version": pairs.get("VERSION_ID", ""), "name": pairs.get("PRETTY_NAME", "unknown")}
+    return {
+        "id": pairs.get("ID", ""),
+        "version": pairs.get("VERSION_ID", ""),
+        "name": pairs.get("PRETTY_NAME", "unknown"),
+    }
 
 
 def memory_mb():
@@ -62,7 +66,7 @@ def listeners(ports):
             fields = line.split()
             port = int(fields[1].rsplit(":", 1)[1], 16)
             if fields[3] == "0A" and port in ports:
-                inodes["socket:[%s]" % fields[9]] = port
+                inodes[f"socket:[{fields[9]}]"] = port
     found = {}
     for fd in glob.glob("/proc/[0-9]*/fd/*") if inodes else []:
         try:
@@ -71,9 +75,14 @@ def listeners(ports):
             continue
         if port:
             pid = fd.split("/")[2]
-            cgroup = text("/proc/%s/cgroup" % pid).strip().rsplit("/", 1)[-1]
-            found.setdefault(port, {"port": port, "process": text("/proc/%s/comm" % pid).strip(), "pid": int(pid), "unit": cgroup})
-    return [found.get(port, {"port": port, "process": "unknown", "pid": 0, "unit": ""}) for port in sorted(set(inodes.values()))]
+            cgroup = text(f"/proc/{pid}/cgroup").strip().rsplit("/", 1)[-1]
+            found.setdefault(
+                port, {"port": port, "process": text(f"/proc/{pid}/comm").strip(), "pid": int(pid), "unit": cgroup}
+            )
+    return [
+        found.get(port, {"port": port, "process": "unknown", "pid": 0, "unit": ""})
+        for port in sorted(set(inodes.values()))
+    ]
 
 
 def sshd_ports(module):
@@ -146,7 +155,9 @@ def releases(home):
         "deployed": text("/var/lib/recio/deploy/deployed").strip(),
         "canary": text("/var/lib/recio/deploy/canary").strip(),
         "key_id": text("/etc/recio/keys/key_id").strip(),
-        "keys": all(os.path.exists("/etc/recio/keys/" + n) for n in ("kalshi_private.pem", "kalshi_public.pem", "key_id")),
+        "keys": all(
+            os.path.exists("/etc/recio/keys/" + n) for n in ("kalshi_private.pem", "kalshi_public.pem", "key_id")
+        ),
     }
 
 
@@ -164,7 +175,7 @@ def main():
         ansible_facts={
             "recio": {
                 "os": operating_system(),
-                "python": "%d.%d" % sys.version_info[:2],
+                "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
                 "machine": platform.machine(),
                 "hostname": socket.gethostname(),
                 "address": address(),
@@ -181,14 +192,20 @@ def main():
                 "time_synchronized": time_synchronized(module),
                 "cloud_init": cloud_init(),
                 "packages_locked": locked("/var/lib/dpkg/lock-frontend") or locked("/var/lib/apt/lists/lock"),
-                "packages_interrupted": bool(os.path.isdir("/var/lib/dpkg/updates") and os.listdir("/var/lib/dpkg/updates")),
+                "packages_interrupted": bool(
+                    os.path.isdir("/var/lib/dpkg/updates") and os.listdir("/var/lib/dpkg/updates")
+                ),
                 "python_apt": os.path.isdir("/usr/lib/python3/dist-packages/apt"),
                 "listeners": listeners(set(module.params["ports"])),
                 "ssh_ports": sshd_ports(module),
-                "ssh_keys": os.path.exists(home + "/.ssh/authorized_keys") and os.path.getsize(home + "/.ssh/authorized_keys") > 0,
+                "ssh_keys": os.path.exists(home + "/.ssh/authorized_keys")
+                and os.path.getsize(home + "/.ssh/authorized_keys") > 0,
                 "fstab_root": root_line(),
                 "clusters": sorted(
-                    {"/".join(p.split("/")[-2:]) for p in glob.glob("/etc/postgresql/*/*") + glob.glob("/var/lib/postgresql/[0-9]*/*")}
+                    {
+                        "/".join(p.split("/")[-2:])
+                        for p in glob.glob("/etc/postgresql/*/*") + glob.glob("/var/lib/postgresql/[0-9]*/*")
+                    }
                 ),
                 "cluster_ours": text("/etc/recio/postgresql-cluster").strip(),
                 "releases": releases(module.params["home"]),

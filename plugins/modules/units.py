@@ -14,7 +14,7 @@ options:
   started: {description: Units that must run; started in one call so that systemd orders them., type: list, elements: str, default: []}
   restarted: {description: Units to restart when they run; started otherwise., type: list, elements: str, default: []}
   disabled: {description: Units that must not run nor start at boot., type: list, elements: str, default: []}
-  journal_of: {description: Units whose newest log lines are shown when starting fails; those started by default., type: list, elements: str}
+  journal_of: {description: Units whose newest log lines a failure shows; those started by default., type: list, elements: str}
 author: [recio]
 """
 EXAMPLES = r"""
@@ -41,24 +41,27 @@ class Units:
             return {}
         code, out, err = self.module.run_command(["systemctl", "show", "--property", ",".join(PROPERTIES), *names])
         if code:
-            self.module.fail_json(msg="systemd does not answer on this host: %s" % err.strip())
+            self.module.fail_json(msg=f"systemd does not answer on this host: {err.strip()}")
         blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in out.split("\n\n")]
-        return dict(zip(names, blocks))
+        return dict(zip(names, blocks, strict=False))
 
     def call(self, verb, names):
         if not names:
             return
-        self.actions.append("%s %s" % (verb, " ".join(names)))
+        self.actions.append("{} {}".format(verb, " ".join(names)))
         if self.module.check_mode:
             return
         code, _out, err = self.module.run_command(["systemctl", *verb.split(), *names])
         if code:
             watched = self.module.params["journal_of"] or names
             lines = [part for name in watched for part in ("-u", name)]
-            _code, log, _err = self.module.run_command(["journalctl", "--no-pager", "-n", "40", "-o", "short-iso", *lines])
+            _code, log, _err = self.module.run_command(
+                ["journalctl", "--no-pager", "-n", "40", "-o", "short-iso", *lines]
+            )
             self.module.fail_json(
-                msg="`systemctl %s %s` failed: %s" % (verb, " ".join(names), err.strip()),
-                journal=log.splitlines(), actions=self.actions,
+                msg="`systemctl {} {}` failed: {}".format(verb, " ".join(names), err.strip()),
+                journal=log.splitlines(),
+                actions=self.actions,
             )
 
     def run(self):
@@ -69,13 +72,21 @@ class Units:
         if missing and not self.module.check_mode:
             gone = [name for name in missing if name not in wanted["disabled"]]
             if gone:
-                self.module.fail_json(msg="systemd knows no unit %s; was its package or unit file installed?" % ", ".join(gone))
+                self.module.fail_json(
+                    msg="systemd knows no unit {}; was its package or unit file installed?".format(", ".join(gone))
+                )
 
         def active(name):
             return state[name].get("ActiveState") in ("active", "activating", "reloading")
 
-        self.call("disable --now", [n for n in wanted["disabled"] if n not in missing
-                                    and (active(n) or state[n].get("UnitFileState") == "enabled")])
+        self.call(
+            "disable --now",
+            [
+                n
+                for n in wanted["disabled"]
+                if n not in missing and (active(n) or state[n].get("UnitFileState") == "enabled")
+            ],
+        )
         self.call("enable", [n for n in wanted["enabled"] if state[n].get("UnitFileState") != "enabled"])
         self.call("restart", wanted["restarted"])
         starting = []
@@ -100,7 +111,10 @@ def main():
     names = {"type": "list", "elements": "str", "default": []}
     module = AnsibleModule(
         argument_spec={
-            "enabled": names, "started": names, "restarted": names, "disabled": names,
+            "enabled": names,
+            "started": names,
+            "restarted": names,
+            "disabled": names,
             "journal_of": {"type": "list", "elements": "str"},
         },
         supports_check_mode=True,

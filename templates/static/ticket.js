@@ -24,7 +24,7 @@
     state(some && !q.complete ? `Only ${f.count(q.count_e2)} of ${f.count(data.count_e2)} are offered at your limit; the rest is cancelled.` : some ? "" : "Nobody sells at your limit now: the order would be cancelled.", some ? "" : "bad");
     set($("#q-fill"), some ? `${f.count(q.count_e2)} at ${f.cents(q.average_e4)}` : "nothing");
     set($("#q-fee"), f.dollars(some ? q.fee_e6 : data.worst.fee_e6, false, 4));
-    set($("#q-loss"), `${f.dollars(data.worst.max_loss_e6)}${q.complete && q.max_loss_e6 !== data.worst.max_loss_e6 ? `, now ${f.dollars(q.max_loss_e6)}` : ""}`);
+    set($("#q-loss"), q.complete && q.max_loss_e6 !== data.worst.max_loss_e6 ? `${f.dollars(q.max_loss_e6)} now, ${f.dollars(data.worst.max_loss_e6)} at the limit` : f.dollars(data.worst.max_loss_e6));
     set($("#q-payout"), some ? `${f.dollars(q.payout_e6)}, profit ${f.dollars(q.profit_e6, true)}` : f.dollars(data.worst.payout_e6));
     const even = (q.breakeven_e4 ?? data.worst.breakeven_e4) / 10000;
     set($("#q-breakeven"), `wins ${f.percent(even)} of the time`);
@@ -89,7 +89,6 @@
 
   on("trades", ({ live, done }) => { if (trade !== null) follow([...live, ...done].find((t) => t.trade_id === trade)); });
   on("tick", tick);
-  on("refresh-ticket", () => {});
   box.addEventListener("input", soon);
   box.addEventListener("click", (event) => {
     const by = event.target.closest("[data-step]");

@@ -127,17 +127,22 @@ def test_an_order_while_the_exchange_is_stopped(desk: Desk, remote: Remote, simu
 
 def test_an_order_whose_answer_never_comes(desk: Desk, remote: Remote, simulator: str) -> None:
     """The exchange hangs with the order in its socket: unknown, then looked up, never sent twice."""
-    offer, key = desk.wait_offer(left_min_s=60), f"test-{uuid.uuid4()}"
-    pid = main_pid(remote, simulator)
-    remote.out(f"kill -STOP {pid}")
-    answer = desk.buy(offer, key=key)
-    assert answer.status == 200, answer
-    time.sleep(7)  # longer than the executor waits for an answer
-    if answer.body["state"] == "accepted":
-        states = [order["state"] for order in desk.trade(answer.body["trade_id"])["orders"]]
-        assert states in (["unknown"], ["sending"], ["refused"], ["intent"]), states
-    remote.out(f"kill -CONT {pid}")
-    neither_lost_nor_doubled(desk, remote, key)
+    for _ in range(4):
+        remote.wait_healthy(60)
+        offer, key = desk.wait_offer(left_min_s=60), f"test-{uuid.uuid4()}"
+        pid = main_pid(remote, simulator)
+        remote.out(f"kill -STOP {pid}")
+        answer = desk.buy(offer, key=key)
+        assert answer.status == 200, answer
+        time.sleep(7)  # longer than the executor waits for an answer
+        accepted = answer.body["state"] == "accepted"
+        states = [order["state"] for order in desk.trade(answer.body["trade_id"])["orders"]] if accepted else []
+        remote.out(f"kill -CONT {pid}")
+        neither_lost_nor_doubled(desk, remote, key)
+        if states == ["unknown"]:
+            return
+        # The executor hung in another call when the ticket came, so the order went out late or, rightly, not at all.
+    pytest.fail("four orders, and not one was sent to the hanging exchange")
 
 
 def test_an_order_while_the_exchange_dies(desk: Desk, remote: Remote, simulator: str) -> None:

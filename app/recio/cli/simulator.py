@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 __all__ = ["simulator"]
+
+
+def _bad_input(why: str) -> NoReturn:
+    """Bad input ends with status 2, as for every command's unknown options."""
+    typer.echo(f"recio: {why}", err=True)
+    raise typer.Exit(2)
 
 
 def simulator(
@@ -28,7 +33,7 @@ def simulator(
     from recio.market.generator import GeneratedPath
 
     if not public_key.is_file():
-        sys.exit(f"recio: no public key at {public_key}; make a pair with `recio keys ensure --dir FOLDER`")
+        _bad_input(f"no public key at {public_key}; make a pair with `recio keys ensure --dir FOLDER`")
     path: PricePath = GeneratedPath(seed)
     label = f"generated, seed {seed}"
     if prices is not None:
@@ -36,10 +41,10 @@ def simulator(
             text = prices.read_text()
             path = read_prices(text.splitlines(), str(prices), seed=seed)
         except (CandleError, OSError, UnicodeDecodeError) as error:
-            sys.exit(f"recio: --prices {prices}: {error}")
+            _bad_input(f"--prices {prices}: {error}")
         label = f"recorded, sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
     try:
         status = run(listen, key_id, public_key, path=path, path_label=label, seed=seed, speed=speed, state_dir=state)
     except CannotRunError as error:
-        sys.exit(f"recio: {error}")
+        _bad_input(str(error))
     raise typer.Exit(status)

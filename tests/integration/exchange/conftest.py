@@ -45,7 +45,9 @@ def near_market() -> Callable[[KalshiClient, float], Market]:
             fit = [
                 market
                 for market in client.markets("KXBTCSIM", "open")
-                if market.close_time_s - time.time() > left_s and 300 <= market.yes_bid_e4 and market.yes_ask_e4 <= 9_700
+                if market.close_time_s - time.time() > left_s
+                and market.yes_bid_e4 >= 300
+                and market.yes_ask_e4 <= 9_700
             ]
             if fit:
                 return min(fit, key=lambda market: (market.close_time_s, abs(market.yes_ask_e4 - 5_000)))

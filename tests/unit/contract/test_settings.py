@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from recio.contract.settings import SettingsError, load_settings
 
 BASE: dict[str, Any] = {

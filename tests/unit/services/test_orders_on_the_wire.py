@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from recio.exchange.kalshi.models import Market
 from recio.services.kalshi_api_watchdog import nearest
 from recio.services.trade_executor import wire_order

@@ -175,7 +175,7 @@ class PrivateRest:
         read, write = ({"refill_rate": rate, "bucket_capacity": rate} for rate in (200, 100))
         return ok({"usage_tier": "basic", "read": read, "write": write, "grants": []})
 
-    # ------------------------------------------------------------------ helpers
+    # ------------------------------------------------------------------ reading a request
     def _filtered(self, request: web.Request, rows: list[Any], at_ms: Callable[[Any], int]) -> list[Any]:
         """The filters that all lists share: ticker, event_ticker, min_ts, max_ts."""
         ticker, event = request.query.get("ticker"), request.query.get("event_ticker")
