@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -12,6 +13,8 @@ from recio import release
 from recio.cli import admin, canary, doctor, gate, host, simulator, trade
 from recio.contract import ContractError
 from recio.contract.settings import SettingsError
+from recio.store.db import DEFAULT_DSN
+from recio.store.rights import OPERATOR
 
 __all__ = ["app", "main"]
 
@@ -43,6 +46,8 @@ def version(short: Annotated[bool, typer.Option("--short", help="Only the number
 
 def main() -> None:
     """Run the command; known failures end with a sentence and status 1."""
+    if os.geteuid() == 0:  # root is the operator; the database knows root by that name only (pg_ident.conf)
+        os.environ.setdefault("RECIO_DSN", f"{DEFAULT_DSN} user={OPERATOR}")
     try:
         app()
     except (ContractError, SettingsError) as error:

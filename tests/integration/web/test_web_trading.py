@@ -1,0 +1,210 @@
+"""Tickets, trades, quotes, settings, status and history over HTTP against the real database."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from webdesk import EVENT, Desk, decide, make_trade
+
+TICKER = f"{EVENT}-T118749.99"
+ORDER = {"idempotency_key": "key-0001", "market_ticker": TICKER, "side": "yes", "count": "5", "limit_price": "0.60"}
+
+
+def test_a_ticket_is_decided_and_repeating_it_gives_the_same_answer(desk: Desk) -> None:
+    user = desk.user()
+    decide(desk.db)
+    first = user.ask("POST", "/api/tickets", ORDER)
+    assert first.status == 200, first.body
+    assert (first.json["state"], first.json["replayed"], first.json["trade"]["state"]) == ("accepted", False, "pending")
+    stored = desk.db.one("SELECT count_e2, limit_price_e4, side, source, mode FROM users.tickets")
+    assert stored == {"count_e2": 500, "limit_price_e4": 6000, "side": "yes", "source": "api", "mode": "simulated"}
+    again = user.ask("POST", "/api/tickets", ORDER)
+    assert again.json == first.json | {"replayed": True}
+    as_number = user.ask("POST", "/api/tickets", ORDER | {"count": 5, "limit_price": "0.6"})
+    assert as_number.json["replayed"] is True
+    other = user.ask("POST", "/api/tickets", ORDER | {"count": "6"})
+    assert (other.status, other.error) == (409, "idempotency_key_reused")
+    assert user.ask("GET", f"/api/tickets/{ORDER['idempotency_key']}").json["trade_id"] == first.json["trade_id"]
+    assert user.ask("GET", "/api/tickets/never-used").status == 404
+    count = desk.db.one("SELECT count(*) AS n FROM users.tickets")
+    assert count == {"n": 1}
+
+
+def test_a_repeated_ticket_is_answered_when_its_market_is_long_gone(desk: Desk) -> None:
+    user = desk.user()
+    decide(desk.db)
+    first = user.ask("POST", "/api/tickets", ORDER)
+    desk.db.run("DELETE FROM live_data.markets")
+    assert user.ask("POST", "/api/tickets", ORDER).json == first.json | {"replayed": True}
+    assert user.ask("POST", "/api/tickets", ORDER | {"idempotency_key": "key-0002"}).error == "no_market"
+
+
+def test_a_refusal_is_an_answer_with_its_reason(desk: Desk) -> None:
+    user = desk.user()
+    decide(desk.db, "refused", "the kill switch is on")
+    answer = user.ask("POST", "/api/tickets", ORDER)
+    assert (answer.status, answer.json["state"], answer.json["reason"]) == (200, "refused", "the kill switch is on")
+
+
+def test_an_undecided_ticket_is_not_lost(desk: Desk) -> None:
+    answer = desk.user().ask("POST", "/api/tickets", ORDER)
+    assert (answer.status, answer.json["state"]) == (200, "new") and "trade_manager" in answer.json["reason"]
+    assert desk.db.one("SELECT state FROM users.tickets") == {"state": "new"}
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "word"),
+    [
+        ({"count": "0"}, 422, "count"), ({"count": "-1"}, 422, "count"), ({"count": 10**9}, 422, "count"),
+        ({"count": "5e3"}, 422, "count"), ({"count": True}, 422, "count"), ({"count": "0.005"}, 422, "count"),
+        ({"side": "maybe"}, 422, "side"), ({"limit_price": "1.00"}, 422, "limit_price"),
+        ({"limit_price": "0.605"}, 422, "0.6000 or 0.6100"), ({"limit_price": "60"}, 422, "limit_price"),
+        ({"limit_price": None}, 422, "limit_price"), ({"market_ticker": "KXBTCSIM-NONE"}, 404, "KXBTCSIM-NONE"),
+        ({"market_ticker": "x'; DROP"}, 422, "market_ticker"), ({"idempotency_key": "short"}, 422, "idempotency_key"),
+        ({"extra": 1}, 422, "extra"),
+    ],
+)  # fmt: skip
+def test_bad_tickets_get_a_sentence_and_leave_nothing(desk: Desk, change: dict[str, object], status: int, word: str) -> None:
+    answer = desk.user().ask("POST", "/api/tickets", ORDER | change)
+    assert answer.status == status and word in answer.json["error"]["message"] and answer.json["error"]["cure"], answer.body
+    assert desk.db.all("SELECT * FROM users.tickets") == []
+
+
+def test_a_trade_is_closed_by_a_ticket(desk: Desk) -> None:
+    user = desk.user()
+    trade_id = make_trade(desk.db, state="open", entry_count_e2=500, entry_cost_e6=3_000_000)
+    finished = make_trade(desk.db, state="closed")
+    decide(desk.db)
+    answer = user.ask("POST", f"/api/trades/{trade_id}/close", {"idempotency_key": "close-01", "limit_price": "0.55"})
+    assert (answer.json["state"], answer.json["trade_id"]) == ("accepted", trade_id), answer.body
+    assert desk.db.one("SELECT kind, limit_price_e4, trade_id FROM users.tickets") == {
+        "kind": "close", "limit_price_e4": 5500, "trade_id": trade_id,
+    }  # fmt: skip
+    assert user.ask("POST", f"/api/trades/{finished}/close", {"idempotency_key": "close-02"}).error == "trade_finished"
+    assert user.ask("POST", "/api/trades/999/close", {"idempotency_key": "close-03"}).error == "no_trade"
+    assert user.ask("POST", "/api/trades/0/close", {"idempotency_key": "close-04"}).status == 422
+
+
+def test_a_quote_walks_the_real_book(desk: Desk) -> None:
+    ask = f"/api/quote?market_ticker={TICKER}&side=yes&count=5&limit_price="
+    quote = desk.user().ask("GET", f"{ask}0.61").json
+    # 3 at 60 c and 2 at 61 c; the fee is rounded up for each fill: 0.07 x 3 x .24 = .0504, 0.07 x 2 x .2379 = .033306
+    assert (quote["now"]["count_e2"], quote["now"]["cost_e6"], quote["now"]["fee_e6"]) == (500, 3_020_000, 83_800)
+    assert quote["now"]["average_e4"] == 6040 and quote["now"]["max_loss_e6"] == 3_103_800 and quote["book_valid"]
+    assert quote["now"]["profit_e6"] == 1_896_200 and quote["worst"]["cost_e6"] == 3_050_000
+    short = desk.user().ask("GET", f"{ask}0.60").json
+    assert (short["now"]["count_e2"], short["now"]["complete"]) == (300, False)
+    nothing = desk.user().ask("GET", f"{ask}0.10").json
+    assert (nothing["now"]["count_e2"], nothing["now"]["breakeven_e4"]) == (0, None)
+    desk.db.run("UPDATE live_data.books SET valid = false")
+    assert desk.user().ask("GET", f"{ask}0.61").json["now"]["count_e2"] == 0
+
+
+def test_trades_come_in_pages_by_key(desk: Desk) -> None:
+    user = desk.user()
+    made = [make_trade(desk.db, state="closed", pnl_e6=n * 1000, entry_count_e2=100) for n in range(25)]
+    make_trade(desk.db, state="closed", mode="live")
+    live = make_trade(desk.db, state="open")
+    seen, before = [], ""
+    while True:
+        page = user.ask("GET", f"/api/trades?state=closed&limit=10{before}").json
+        seen += [trade["trade_id"] for trade in page["trades"]]
+        if page["next_before"] is None:
+            break
+        before = f"&before={page['next_before']}"
+    assert seen == made[::-1], "every trade of this mode once, newest first"
+    assert [t["trade_id"] for t in user.ask("GET", "/api/trades").json["trades"]] == [live]
+    one = user.ask("GET", f"/api/trades/{live}").json
+    assert one["state"] == "open" and one["events"] == [] and one["orders"] == [] and isinstance(one["close_time_ms"], int)
+    assert user.ask("GET", "/api/trades?state=closed&limit=0").status == 422
+    assert user.ask("GET", "/api/trades/999999").status == 404
+
+
+def test_settings_are_merged_checked_audited_and_told(desk: Desk) -> None:
+    user = desk.user()
+    desk.db.listen(["setting"])
+    answer = user.ask("PUT", "/api/settings/auto_entry", {"enabled": True, "base_count_e2": 300})
+    assert answer.status == 200 and answer.json["value"]["base_count_e2"] == 300 and answer.json["version"] == 1
+    assert user.ask("PUT", "/api/settings/auto_entry", {"multiplier": 2}).json["value"]["base_count_e2"] == 300
+    assert [(n.channel, n.payload) for n in desk.db.notifications()] == [("setting", "auto_entry")] * 2
+    wrong = user.ask("PUT", "/api/settings/auto_entry", {"multiplier": 9})
+    assert wrong.status == 422 and "multiplier" in wrong.json["error"]["message"]
+    assert user.ask("PUT", "/api/settings/auto_entry", {"nonsense": 9}).status == 422
+    assert user.ask("PUT", "/api/settings/auto_entry", {}).status == 422
+    assert user.ask("PUT", "/api/settings/risk", {"max_open_trades": 1000}).status == 422, "risk limits are not set here"
+    assert desk.db.one("SELECT action, detail->>'multiplier' AS m FROM users.audit_log ORDER BY audit_id DESC LIMIT 1") == {
+        "action": "set auto_entry", "m": "2",
+    }  # fmt: skip
+
+
+def test_a_settings_form_is_in_the_pages_units(desk: Desk) -> None:
+    user = desk.user()
+    form = {"csrf_token": user.csrf, "enabled": "true", "base_count_e2": "2.5", "min_differential_e4": "0.25", "max_ask_e4": "97.5"}
+    assert user.ask("POST", "/settings/auto_entry", form=form).status == 303
+    value = user.ask("GET", "/api/settings/auto_entry").json["value"]
+    assert (value["base_count_e2"], value["min_differential_e4"], value["max_ask_e4"], value["enabled"]) == (250, 25, 9750, True)
+    bad = user.ask("POST", "/settings/auto_entry", form=form | {"base_count_e2": "many"}, Accept="text/html")
+    assert bad.status == 422 and b"many" in bad.body
+
+
+def test_the_market_by_http(desk: Desk) -> None:
+    user = desk.user()
+    price = user.ask("GET", "/api/price").json
+    assert price["price_e2"] == 11_860_000 and price["age_s"] < 10
+    events = user.ask("GET", "/api/events").json
+    assert [e["event_ticker"] for e in events["events"]] == [EVENT] and events["series"]["KXBTCD"] == []
+    assert events["series"]["KXBTCSIM"][0]["markets"] == 3
+    assert len(user.ask("GET", f"/api/strikes?event={EVENT}").json["rows"]) == 3
+    assert user.ask("GET", "/api/strikes?event=NONE").error == "no_strike_table"
+    assert user.ask("GET", "/api/bars?seconds=60").json == {"t_s": [], "close_e2": []}
+    desk.db.run("DELETE FROM live_data.btc_price")
+    missing = user.ask("GET", "/api/price")
+    assert (missing.status, missing.error) == (503, "no_price")
+
+
+def test_status_and_account(desk: Desk) -> None:
+    user = desk.user()
+    status = user.ask("GET", "/api/status").json
+    assert len(status["services"]) == 12 and status["healthy"] is False and status["mode"] == "simulated"
+    assert set(status["services"][0]) == {
+        "name", "tier", "state", "healthy", "reason", "age_s", "pss_mb", "cpu_percent", "restarts",
+    }  # fmt: skip
+    account = user.ask("GET", "/api/account").json
+    assert account["balance"] is None and account["reconciliation"] is None and account["positions"] == []
+    desk.db.run("INSERT INTO users.balances VALUES ('simulated', 1000000000, 0, now())")
+    desk.db.run("INSERT INTO users.reconciliations (mode, ok, differences) VALUES ('simulated', false, '[\"a fill\"]')")
+    account = user.ask("GET", "/api/account").json
+    assert account["balance"]["balance_e6"] == 10**9 and account["reconciliation"]["differences"] == ["a fill"]
+
+
+def test_history_filters_totals_and_exports_the_same_trades(desk: Desk) -> None:
+    user = desk.user()
+    for pnl, side in ((500_000, "yes"), (-200_000, "no"), (300_000, "no")):
+        make_trade(desk.db, state="closed", pnl_e6=pnl, side=side, entry_count_e2=100, entry_cost_e6=600_000, result="yes")
+    make_trade(desk.db, state="closed", pnl_e6=7_000_000, series_ticker="KXBTCD", entry_count_e2=100, reason="=cmd()")
+    page = user.ask("GET", "/history?series=KXBTCSIM&side=no", Accept="text/html").body.decode()
+    assert "+$0.10" in page and "50.0 %" in page and "+$7.00" not in page
+    rows = list(csv.DictReader(io.StringIO(user.ask("GET", "/history.csv?series=KXBTCSIM").body.decode())))
+    assert [row["pnl"] for row in rows] == ["0.300000", "-0.200000", "0.500000"] and rows[0]["market_ticker"] == TICKER
+    everything = user.ask("GET", "/history.csv")
+    assert "'=cmd()" in everything.body.decode() and "attachment" in everything.headers["content-disposition"]
+    assert user.ask("GET", "/history?outcome=maybe").status == 422
+    assert user.ask("GET", "/history?since=2026-02-31").status == 422
+    assert user.ask("GET", "/history/999999", Accept="text/html").status == 404
+
+
+def test_what_is_stored_is_shown_as_text_never_as_markup(desk: Desk) -> None:
+    user = desk.user()
+    evil = "<script>alert(1)</script>"
+    trade_id = make_trade(desk.db, state="error", reason=evil)
+    desk.db.run(
+        "INSERT INTO users.trade_events (user_id, trade_id, kind, detail) VALUES ('0001', %s, %s, %s)",
+        (trade_id, evil, json.dumps({evil: evil})),
+    )
+    desk.db.run("INSERT INTO system.incidents (key, severity, cause, seen_by) VALUES ('k', 'warning', %s, 'x')", (evil,))
+    for path in ("/", "/history", f"/history/{trade_id}", "/system", f"/login?next=/{evil}"):
+        body = user.ask("GET", path, Accept="text/html").body.decode()
+        assert evil not in body, path
