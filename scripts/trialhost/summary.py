@@ -10,7 +10,7 @@ from trialhost.place import Host
 
 VERSIONS = (
     '. /etc/os-release; echo "$PRETTY_NAME ($(cat /etc/debian_version))"; '
-    "/usr/lib/postgresql/*/bin/postgres --version | cut -d' ' -f1-3; caddy version | cut -d' ' -f1; python3 --version"
+    "/usr/lib/postgresql/*/bin/postgres --version | cut -d' ' -f1-3; echo \"Caddy $(caddy version | cut -d' ' -f1)\"; python3 --version"
 )
 
 

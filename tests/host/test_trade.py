@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("healthy")
 def buy_filled(desk: Desk) -> dict[str, Any]:
     """Buy one contract, again while the price ran away before the order arrived; the open trade."""
     for _ in range(5):
-        answer = desk.buy(desk.wait_offer(left_min_s=15), over_e4=500)
+        answer = desk.buy(desk.wait_offer(left_min_s=15))
         assert answer.status == 200, answer
         if answer.body["state"] == "accepted":
             trade = _wait_entry(desk, answer.body["trade_id"])
@@ -88,7 +88,7 @@ def test_the_same_key_never_buys_twice(desk: Desk) -> None:
 
 def test_trade_by_command_line(desk: Desk, remote: Remote) -> None:
     offer = desk.wait_offer()
-    price = f"{min(9900, offer.ask_e4 + 500) // 100 / 100:.2f}"
+    price = f"{min(9900, offer.ask_e4 + 300) // 100 / 100:.2f}"
     done = remote.host.run("recio trade buy %s --side %s --count 1 --limit %s", offer.market_ticker, offer.side, price)
     assert done.rc == 0, done.stdout + done.stderr
     assert "accepted: trade " in done.stdout

@@ -16,7 +16,6 @@ from recio.store.db import Database, dsn_from_environment
 __all__ = ["contract", "database", "keys", "user"]
 
 database, user, keys, contract = (typer.Typer(no_args_is_help=True) for _ in range(4))
-_MIN_PASSWORD = 12
 
 
 def _said(changed: bool) -> None:
@@ -42,13 +41,15 @@ def user_ensure(
     reset: Annotated[bool, typer.Option("--reset", help="Replace the password of a user that exists.")] = False,
 ) -> None:
     """Create the desk's user; an existing one keeps the password they chose unless --reset is given."""
-    from argon2 import PasswordHasher
+    from recio.web.passwords import hash_password
 
     if not password_stdin:
         sys.exit("recio: give the password on standard input with --password-stdin; never as an argument")
     password = sys.stdin.read().rstrip("\n")
-    if len(password) < _MIN_PASSWORD:
-        sys.exit(f"recio: the password has {len(password)} characters, at least {_MIN_PASSWORD} are needed")
+    try:
+        hashed = hash_password(password)
+    except ValueError as wrong:
+        sys.exit(f"recio: {wrong}")
     db = Database("recio cli", dsn_from_environment())
     old = db.one("SELECT login FROM users.users WHERE user_id = '0001'")
     if old and old["login"] == login and not reset:
@@ -58,7 +59,7 @@ def user_ensure(
         db.run(
             "INSERT INTO users.users (user_id, login, password_hash) VALUES ('0001', %s, %s) ON CONFLICT (user_id)"
             " DO UPDATE SET login = excluded.login, password_hash = excluded.password_hash, changed_at = now()",
-            (login, PasswordHasher().hash(password)),
+            (login, hashed),
         )
         db.run("DELETE FROM users.sessions WHERE user_id = '0001'")
         db.run("INSERT INTO users.audit_log (actor, action) VALUES ('operator', 'user ensure')")

@@ -75,9 +75,13 @@ class Pool:
             connection.autocommit = True
             try:
                 yield connection
-            except DatabaseGone:
-                if connection.closed:
+            except psycopg2.Error as failure:
+                # A crash of the server may come as a plain DatabaseError, with the connection still called open.
+                crashed = type(failure) is psycopg2.DatabaseError
+                if connection.closed or crashed:
                     self._forget(pool)
+                if crashed:
+                    raise psycopg2.OperationalError(str(failure)) from failure
                 raise
             finally:
                 if not pool.closed:

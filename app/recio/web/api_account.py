@@ -102,6 +102,8 @@ def put_setting(request: Request, name: SettingName, changes: Annotated[dict[str
 def store_setting(desk: Desk, session: sessions.Session, name: str, changes: dict[str, Any]) -> None:
     """Merge, validate, store, notify and audit. Raises SettingError, or ApiError for nothing to change."""
     if not changes:
-        raise ApiError(422, "invalid_setting", f"no key of {name} was given", f"its keys are in GET /api/settings/{name}")
+        raise ApiError(
+            422, "invalid_setting", f"no key of {name} was given", f"its keys are in GET /api/settings/{name}"
+        )
     value = checked(name, desk.user_settings(session.user_id)[name]["value"] | changes)
     web_sessions.save_setting(desk.pool, session.user_id, name, value, session.login)

@@ -53,7 +53,9 @@ def strikes(request: Request, event: Ticker) -> Response:
     desk = desk_of(request)
     row = queries.strike_table(desk.pool, event)
     if row is None:
-        raise ApiError(404, "no_strike_table", f"there is no strike table of event {event}", "take one of GET /api/events")
+        raise ApiError(
+            404, "no_strike_table", f"there is no strike table of event {event}", "take one of GET /api/events"
+        )
     return json_response(wire(row) | {"now_ms": round(desk.clock() * 1000)})
 
 

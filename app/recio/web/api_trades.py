@@ -115,7 +115,9 @@ async def close_trade(request: Request, trade_id: TradeId, ticket: CloseTicket) 
         row = _trade(desk, session, trade_id)
         if queries.ticket_id_of(desk.pool, session.user_id, ticket.idempotency_key) is None:
             if row["state"] not in queries.LIVE:
-                raise ApiError(409, "trade_finished", f"trade {trade_id} is {row['state']}", "there is nothing to close")
+                raise ApiError(
+                    409, "trade_finished", f"trade {trade_id} is {row['state']}", "there is nothing to close"
+                )
             ranges = price_ranges(known_market(desk, row["market_ticker"])["price_ranges"])
         else:
             ranges = price_ranges([(0, 10_000, 1)])
@@ -134,7 +136,9 @@ def ticket_state(request: Request, idempotency_key: Annotated[str, Path(max_leng
     desk, session = desk_of(request), session_of(request)
     ticket_id = queries.ticket_id_of(desk.pool, session.user_id, idempotency_key)
     if ticket_id is None:
-        raise ApiError(404, "no_ticket", "no ticket has this key: nothing was asked", "it is safe to send the ticket again")
+        raise ApiError(
+            404, "no_ticket", "no ticket has this key: nothing was asked", "it is safe to send the ticket again"
+        )
     return json_response(_answer(desk, session, tickets.ticket_by_id(desk.pool, ticket_id), replayed=True))
 
 

@@ -35,12 +35,14 @@ def create_app(
 ) -> FastAPI:
     """The desk's page and API. The stream's thread starts and ends with the application."""
     status = StatusBoard(contract, settings.mode)
-    hub = Hub(
-        dsn or dsn_from_environment(), Snapshots(settings.user_id, settings.mode, settings.series, status, clock)
-    )
+    hub = Hub(dsn or dsn_from_environment(), Snapshots(settings.user_id, settings.mode, settings.series, status, clock))
     folder = static.templates_folder()
     templates = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     templates.filters.update(FILTERS)
     desk = Desk(settings, contract, pool, hub, status, static.Static(folder / "static"), templates, clock)
@@ -57,7 +59,12 @@ def create_app(
             pool.close()
 
     app = FastAPI(
-        title="REC.IO desk", version=release(), openapi_url="/api/openapi.json", docs_url=None, redoc_url=None, lifespan=life
+        title="REC.IO desk",
+        version=release(),
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=life,
     )
     app.state.desk = desk
     errors.install(app)

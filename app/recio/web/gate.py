@@ -1,10 +1,10 @@
 """The gate before every route: deny first, whatever the route. A session, the same origin, the token, and the headers.
 
-    request                                 session   same origin   CSRF token
-    GET /login /livez /static/*             -         -             -
-    POST /login, POST /api/session          -         yes           -          (there is no session yet)
-    GET, HEAD of anything else              yes       -             -
-    POST, PUT, PATCH, DELETE                yes       yes           yes
+request                                 session   same origin   CSRF token
+GET /login /livez /static/*             -         -             -
+POST /login, POST /api/session          -         yes           -          (there is no session yet)
+GET, HEAD of anything else              yes       -             -
+POST, PUT, PATCH, DELETE                yes       yes           yes
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class Gate:
             await self.app(scope, receive, send)
             return
         if scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1008, "reason": "there is no WebSocket here: GET /api/stream"})
+            await send(
+                {"type": "websocket.close", "code": 1008, "reason": "there is no WebSocket here: GET /api/stream"}
+            )
             return
 
         started = False
@@ -149,7 +151,9 @@ async def _body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ApiError(400, "bad_request", "the connection ended before the whole request had come", "send it again")
+            raise ApiError(
+                400, "bad_request", "the connection ended before the whole request had come", "send it again"
+            )
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > MAX_BODY:

@@ -46,10 +46,16 @@ def _moment(day: str, plus: int = 0) -> datetime | None:
 
 
 def _filter(state: str, series: str, side: str, outcome: str, since: str, until: str) -> queries.TradeFilter:
-    known = (("state", state, ("live", "closed", "all")), ("side", side, ("", "yes", "no")), ("outcome", outcome, ("", "won", "lost")))
+    known = (
+        ("state", state, ("live", "closed", "all")),
+        ("side", side, ("", "yes", "no")),
+        ("outcome", outcome, ("", "won", "lost")),
+    )
     for name, value, allowed in known:
         if value not in allowed:
-            raise ApiError(422, f"invalid_{name}", f"{name} is {value!r}", f"take one of {', '.join(filter(None, allowed))}")
+            raise ApiError(
+                422, f"invalid_{name}", f"{name} is {value!r}", f"take one of {', '.join(filter(None, allowed))}"
+            )
     return queries.TradeFilter(state, series, side, outcome, _moment(since), _moment(until, plus=1))
 
 

@@ -19,7 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from recio.store.db import Database, DatabaseGone, Notification
+import psycopg2
+
+from recio.store.db import Database, Notification
 from recio.web.snapshots import TOPICS, Snapshots
 from recio.web.wire import encode
 
@@ -162,7 +164,7 @@ class Hub:
             try:
                 self._listen()
             except Exception as failure:
-                expected = isinstance(failure, DatabaseGone)
+                expected = isinstance(failure, psycopg2.Error)
                 delay_s = 0.5 if self.connected else min(5.0, delay_s * 2)
                 self.connected, self.why = False, " ".join(str(failure).split())[:200]
                 log.log(logging.WARNING if expected else logging.ERROR, "stream: %s", self.why, exc_info=not expected)

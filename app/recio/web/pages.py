@@ -53,7 +53,10 @@ def login_page(request: Request, after: Annotated[str, Query(alias="next", max_l
 
 @router.post("/login")
 def login_form(
-    request: Request, login: Text = "", password: Text = "", after: Annotated[str, Form(alias="next", max_length=200)] = "/"
+    request: Request,
+    login: Text = "",
+    password: Text = "",
+    after: Annotated[str, Form(alias="next", max_length=200)] = "/",
 ) -> Response:
     """Log in; a wrong try shows the form again."""
     try:
@@ -86,7 +89,9 @@ def trade_page(request: Request, event: Ticker = "", series: Ticker = "") -> Res
     series = series if series in desk.settings.series else ""
     if not event and not series:
         series = next((row["series_ticker"] for row in events), desk.settings.series[0])
-        series = desk.settings.series[0] if any(r["series_ticker"] == desk.settings.series[0] for r in events) else series
+        series = (
+            desk.settings.series[0] if any(r["series_ticker"] == desk.settings.series[0] for r in events) else series
+        )
     shown = event or next((row["event_ticker"] for row in events if row["series_ticker"] == series), "")
     table = queries.strike_table(desk.pool, shown) if shown else None
     price = queries.price(desk.pool)
@@ -102,7 +107,9 @@ def trade_page(request: Request, event: Ticker = "", series: Ticker = "") -> Res
 def account_page(request: Request) -> Response:
     """Balance, positions, fills, settlements, reconciliation."""
     desk, session = desk_of(request), session_of(request)
-    return desk.page(request, "account.html", {"account": queries.account(desk.pool, session.user_id, desk.settings.mode)})
+    return desk.page(
+        request, "account.html", {"account": queries.account(desk.pool, session.user_id, desk.settings.mode)}
+    )
 
 
 @router.get("/system")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from recio.contract import Contract
 from recio.contract.settings import Settings
@@ -19,7 +20,7 @@ from recio.store.db import DatabaseGone
 from recio.store.pool import Pool
 from recio.web.app import create_app
 
-__all__ = ["Proof", "serve"]
+__all__ = ["Proof", "configured", "serve"]
 
 _PROVE_EVERY_S = 2.0
 _STREAM_MAX_AGE_S = 15.0
@@ -65,6 +66,16 @@ def _database(pool: Pool) -> str:
     return ""
 
 
+def configured(app: FastAPI, listen: str) -> uvicorn.Config:
+    """The server's configuration; ``listen`` is HOST:PORT. Only a proxy on this machine is believed about addresses."""
+    host, _, port = listen.rpartition(":")
+    return uvicorn.Config(
+        app, host=host, port=int(port), loop="uvloop", http="httptools", ws="none", lifespan="on", log_config=None,
+        access_log=False, proxy_headers=True, forwarded_allow_ips="127.0.0.1", server_header=False,
+        timeout_keep_alive=30, timeout_graceful_shutdown=3, limit_concurrency=300, backlog=256,
+    )  # fmt: skip
+
+
 def serve(settings: Settings, contract: Contract, told: Proof | None = None, dsn: str | None = None) -> None:
     """Serve until SIGTERM. ``told`` hears the proofs, from a thread of its own, until the server stops."""
     host, _, port = settings.web_listen.rpartition(":")
@@ -73,11 +84,7 @@ def serve(settings: Settings, contract: Contract, told: Proof | None = None, dsn
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     pool = Pool("main_app", dsn)
     app = create_app(settings, contract, pool, dsn=dsn)
-    config = uvicorn.Config(
-        app, host=host, port=int(port), loop="uvloop", http="httptools", ws="none", lifespan="on", log_config=None,
-        access_log=False, proxy_headers=True, forwarded_allow_ips="127.0.0.1", server_header=False, date_header=False,
-        timeout_keep_alive=30, timeout_graceful_shutdown=3, limit_concurrency=300, backlog=256,
-    )  # fmt: skip
+    config = configured(app, settings.web_listen)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     server = _Server(config)
     done = threading.Event()

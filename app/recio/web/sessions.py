@@ -12,7 +12,17 @@ from starlette.responses import Response
 from recio.store import web_sessions as queries
 from recio.store.pool import Pool
 
-__all__ = ["COOKIE", "Session", "close", "cookie_token", "find", "open_session", "set_cookie", "token_hash", "unset_cookie"]
+__all__ = [
+    "COOKIE",
+    "Session",
+    "close",
+    "cookie_token",
+    "find",
+    "open_session",
+    "set_cookie",
+    "token_hash",
+    "unset_cookie",
+]
 
 COOKIE = "__Host-recio_session"
 IDLE_HOURS = 12
@@ -56,7 +66,9 @@ def find(pool: Pool, token: str, *, touch: bool = True) -> Session | None:
     return Session(bytes(row["token_hash"]), row["user_id"], row["login"], row["csrf_token"])
 
 
-def open_session(pool: Pool, user_id: str, login: str, address: str, agent: str, old: str | None) -> tuple[str, Session]:
+def open_session(
+    pool: Pool, user_id: str, login: str, address: str, agent: str, old: str | None
+) -> tuple[str, Session]:
     """A new session in place of the ``old`` cookie's; gives the cookie's value and the session."""
     token = secrets.token_urlsafe(32)
     session = Session(token_hash(token), user_id, login, secrets.token_urlsafe(32))

@@ -23,7 +23,12 @@ class Snapshots:
     """Reads and shapes each topic; ages are told by ``now_ms``, the server's clock, in every picture."""
 
     def __init__(
-        self, user_id: str, mode: str, series: Sequence[str], status: StatusBoard, clock: Callable[[], float] = time.time
+        self,
+        user_id: str,
+        mode: str,
+        series: Sequence[str],
+        status: StatusBoard,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._user_id, self._mode, self._series = user_id, mode, tuple(series)
         self._status, self._clock = status, clock

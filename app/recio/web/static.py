@@ -15,7 +15,12 @@ from recio.web.errors import ApiError
 __all__ = ["Static", "router", "templates_folder"]
 
 router = APIRouter(include_in_schema=False)
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".webmanifest": "application/manifest+json"}
+_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
 
 
 def templates_folder() -> Path:

@@ -24,6 +24,7 @@ from recio.store.db import Database
 from recio.store.pool import Pool
 from recio.web.app import create_app
 from recio.web.passwords import hash_password
+from recio.web.server import configured
 
 
 @pytest.fixture(scope="session")
@@ -48,11 +49,7 @@ def desk(database: Cluster, password_hash: str) -> Iterator[Desk]:
     raw = yaml.safe_load((ROOT / "roles" / "contract" / "defaults" / "main.yml").read_text())["contract"]
     dsn = database.dsn("main_app")
     app = create_app(settings, parse(json.dumps(raw)), Pool("main_app", dsn), dsn=dsn)
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, proxy_headers=True,
-        forwarded_allow_ips="127.0.0.1", timeout_graceful_shutdown=2, ws="none",
-    )  # fmt: skip
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configured(app, settings.web_listen))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until_s = time.monotonic() + 10

@@ -10,7 +10,13 @@ import pytest
 from starlette.routing import Route
 from webdesk import PASSWORD, Desk
 
-PUBLIC = {("GET", "/login"), ("POST", "/login"), ("POST", "/api/session"), ("GET", "/livez"), ("GET", "/static/{digest}/{name:path}")}
+PUBLIC = {
+    ("GET", "/login"),
+    ("POST", "/login"),
+    ("POST", "/api/session"),
+    ("GET", "/livez"),
+    ("GET", "/static/{digest}/{name:path}"),
+}
 
 
 def routes(app: Any) -> list[tuple[str, str]]:
@@ -37,7 +43,15 @@ def filled(path: str) -> str:
 def test_every_route_denies_somebody_without_a_session(desk: Desk) -> None:
     everything = routes(desk.app)
     paths = {path for _, path in everything}
-    assert {"/api/tickets", "/api/stream", "/api/trades/{trade_id}/close", "/api/status", "/", "/history.csv", "/system"} <= paths
+    assert {
+        "/api/tickets",
+        "/api/stream",
+        "/api/trades/{trade_id}/close",
+        "/api/status",
+        "/",
+        "/history.csv",
+        "/system",
+    } <= paths
     stranger = desk.client()
     for method, path in everything:
         if (method, path) in PUBLIC or (method == "HEAD" and ("GET", path) in PUBLIC):
@@ -46,7 +60,17 @@ def test_every_route_denies_somebody_without_a_session(desk: Desk) -> None:
         assert answer.status == 401, (method, path, answer.status, answer.body)
         page = stranger.ask(method, filled(path), Accept="text/html")
         assert page.status == (401 if path.startswith("/api/") else 303), (method, path, page.status)
-    for path in ("/api/openapi.json", "/docs", "/redoc", "/openapi.json", "/nothing", "/api/nothing", "/static", "//login", "/login/x"):
+    for path in (
+        "/api/openapi.json",
+        "/docs",
+        "/redoc",
+        "/openapi.json",
+        "/nothing",
+        "/api/nothing",
+        "/static",
+        "//login",
+        "/login/x",
+    ):
         assert stranger.ask("GET", path).status == 401, path
     for method in ("OPTIONS", "TRACE", "PATCH", "PROPFIND"):
         assert stranger.ask(method, "/api/price").status in (400, 401), method
@@ -73,7 +97,9 @@ def test_a_log_in_gives_a_strict_cookie_and_a_new_session_each_time(desk: Desk) 
     user = desk.client()
     cookie = user.log_in().headers["set-cookie"]
     assert cookie.startswith("__Host-recio_session=")
-    assert all(word in cookie for word in ("Secure", "HttpOnly", "SameSite=strict", "Path=/")) and "Domain" not in cookie
+    assert (
+        all(word in cookie for word in ("Secure", "HttpOnly", "SameSite=strict", "Path=/")) and "Domain" not in cookie
+    )
     first = user.cookie
     user.log_in()
     assert user.cookie != first
@@ -95,7 +121,9 @@ def test_state_changes_need_the_token_and_our_own_page(desk: Desk) -> None:
     assert without.ask("POST", "/logout", form={"csrf_token": "wrong"}).status == 403
     assert desk.client().ask("POST", "/login", form={"login": "admin"}, Origin="https://evil.example").status == 403
     assert user.ask("GET", "/api/settings/kill_switch").json["value"]["on"] is False
-    kept = without.ask("POST", "/settings/kill_switch", form={"on": "true", "csrf_token": user.csrf}, Origin="https://desk.example")
+    kept = without.ask(
+        "POST", "/settings/kill_switch", form={"on": "true", "csrf_token": user.csrf}, Origin="https://desk.example"
+    )
     assert kept.status == 303
     assert user.ask("GET", "/api/settings/kill_switch").json["value"]["on"] is True
 
@@ -153,7 +181,11 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(desk: Desk) -> None:
 
 def test_headers_of_pages_files_and_errors(desk: Desk) -> None:
     user = desk.user()
-    for answer in (user.ask("GET", "/", Accept="text/html"), user.ask("GET", "/api/price"), desk.client().ask("GET", "/api/price")):
+    for answer in (
+        user.ask("GET", "/", Accept="text/html"),
+        user.ask("GET", "/api/price"),
+        desk.client().ask("GET", "/api/price"),
+    ):
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
         assert answer.headers["x-content-type-options"] == "nosniff" and answer.headers["cache-control"] == "no-store"
@@ -163,14 +195,28 @@ def test_headers_of_pages_files_and_errors(desk: Desk) -> None:
     sheet = re.search(rb'href="(/static/[0-9a-f]{12}/desk.css)"', desk.client().ask("GET", "/login").body)
     assert sheet
     got = desk.client().ask("GET", sheet.group(1).decode())
-    assert got.status == 200 and "immutable" in got.headers["cache-control"] and got.headers["content-type"].startswith("text/css")
-    for path in ("/static/x/../../settings.yml", "/static/x/%2e%2e/base.html", "/static/x/vendor/.integrity", "/static/x/"):
+    assert (
+        got.status == 200
+        and "immutable" in got.headers["cache-control"]
+        and got.headers["content-type"].startswith("text/css")
+    )
+    for path in (
+        "/static/x/../../settings.yml",
+        "/static/x/%2e%2e/base.html",
+        "/static/x/vendor/.integrity",
+        "/static/x/",
+    ):
         assert desk.client().ask("GET", path).status in (401, 404), path
 
 
 def test_a_password_change_ends_the_other_sessions(desk: Desk) -> None:
     here, there = desk.user(), desk.user()
-    form = {"current": PASSWORD, "new": "another long password", "repeat": "another long password", "csrf_token": here.csrf}
+    form = {
+        "current": PASSWORD,
+        "new": "another long password",
+        "repeat": "another long password",
+        "csrf_token": here.csrf,
+    }
     assert here.ask("POST", "/settings/password", form=form | {"current": "wrong"}).status == 422
     assert here.ask("POST", "/settings/password", form=form | {"new": "short", "repeat": "short"}).status == 422
     assert there.ask("GET", "/api/price").status == 200
@@ -186,7 +232,9 @@ def test_the_forms_log_in_leads_to_every_page(desk: Desk, path: str) -> None:
     stranger = desk.client()
     sent = stranger.ask("GET", path, Accept="text/html")
     assert sent.status == 303 and sent.headers["location"].startswith("/login")
-    wrong = stranger.ask("POST", "/login", form={"login": "admin", "password": "wrong", "next": path}, Accept="text/html")
+    wrong = stranger.ask(
+        "POST", "/login", form={"login": "admin", "password": "wrong", "next": path}, Accept="text/html"
+    )
     assert wrong.status == 401 and b"wrong" in wrong.body and b"<form" in wrong.body
     right = stranger.ask("POST", "/login", form={"login": "admin", "password": PASSWORD, "next": path})
     assert (right.status, right.headers["location"]) == (303, path)

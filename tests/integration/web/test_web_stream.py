@@ -41,7 +41,9 @@ class Tab:
         """The newest event of a topic once there are so many."""
         until_s = time.monotonic() + within_s
         while len(self.seen.get(topic, [])) < number:
-            assert time.monotonic() < until_s, f"no {topic} number {number} within {within_s} s; seen {sorted(self.seen)}"
+            assert time.monotonic() < until_s, (
+                f"no {topic} number {number} within {within_s} s; seen {sorted(self.seen)}"
+            )
             time.sleep(0.01)
         return self.seen[topic][-1]
 

@@ -67,9 +67,13 @@ def test_an_undecided_ticket_is_not_lost(desk: Desk) -> None:
         ({"extra": 1}, 422, "extra"),
     ],
 )  # fmt: skip
-def test_bad_tickets_get_a_sentence_and_leave_nothing(desk: Desk, change: dict[str, object], status: int, word: str) -> None:
+def test_bad_tickets_get_a_sentence_and_leave_nothing(
+    desk: Desk, change: dict[str, object], status: int, word: str
+) -> None:
     answer = desk.user().ask("POST", "/api/tickets", ORDER | change)
-    assert answer.status == status and word in answer.json["error"]["message"] and answer.json["error"]["cure"], answer.body
+    assert answer.status == status and word in answer.json["error"]["message"] and answer.json["error"]["cure"], (
+        answer.body
+    )
     assert desk.db.all("SELECT * FROM users.tickets") == []
 
 
@@ -118,7 +122,9 @@ def test_trades_come_in_pages_by_key(desk: Desk) -> None:
     assert seen == made[::-1], "every trade of this mode once, newest first"
     assert [t["trade_id"] for t in user.ask("GET", "/api/trades").json["trades"]] == [live]
     one = user.ask("GET", f"/api/trades/{live}").json
-    assert one["state"] == "open" and one["events"] == [] and one["orders"] == [] and isinstance(one["close_time_ms"], int)
+    assert (
+        one["state"] == "open" and one["events"] == [] and one["orders"] == [] and isinstance(one["close_time_ms"], int)
+    )
     assert user.ask("GET", "/api/trades?state=closed&limit=0").status == 422
     assert user.ask("GET", "/api/trades/999999").status == 404
 
@@ -134,7 +140,9 @@ def test_settings_are_merged_checked_audited_and_told(desk: Desk) -> None:
     assert wrong.status == 422 and "multiplier" in wrong.json["error"]["message"]
     assert user.ask("PUT", "/api/settings/auto_entry", {"nonsense": 9}).status == 422
     assert user.ask("PUT", "/api/settings/auto_entry", {}).status == 422
-    assert user.ask("PUT", "/api/settings/risk", {"max_open_trades": 1000}).status == 422, "risk limits are not set here"
+    assert user.ask("PUT", "/api/settings/risk", {"max_open_trades": 1000}).status == 422, (
+        "risk limits are not set here"
+    )
     assert desk.db.one("SELECT action, detail->>'multiplier' AS m FROM users.audit_log ORDER BY audit_id DESC LIMIT 1") == {
         "action": "set auto_entry", "m": "2",
     }  # fmt: skip
@@ -142,10 +150,21 @@ def test_settings_are_merged_checked_audited_and_told(desk: Desk) -> None:
 
 def test_a_settings_form_is_in_the_pages_units(desk: Desk) -> None:
     user = desk.user()
-    form = {"csrf_token": user.csrf, "enabled": "true", "base_count_e2": "2.5", "min_differential_e4": "0.25", "max_ask_e4": "97.5"}
+    form = {
+        "csrf_token": user.csrf,
+        "enabled": "true",
+        "base_count_e2": "2.5",
+        "min_differential_e4": "0.25",
+        "max_ask_e4": "97.5",
+    }
     assert user.ask("POST", "/settings/auto_entry", form=form).status == 303
     value = user.ask("GET", "/api/settings/auto_entry").json["value"]
-    assert (value["base_count_e2"], value["min_differential_e4"], value["max_ask_e4"], value["enabled"]) == (250, 25, 9750, True)
+    assert (value["base_count_e2"], value["min_differential_e4"], value["max_ask_e4"], value["enabled"]) == (
+        250,
+        25,
+        9750,
+        True,
+    )
     bad = user.ask("POST", "/settings/auto_entry", form=form | {"base_count_e2": "many"}, Accept="text/html")
     assert bad.status == 422 and b"many" in bad.body
 
@@ -183,7 +202,9 @@ def test_status_and_account(desk: Desk) -> None:
 def test_history_filters_totals_and_exports_the_same_trades(desk: Desk) -> None:
     user = desk.user()
     for pnl, side in ((500_000, "yes"), (-200_000, "no"), (300_000, "no")):
-        make_trade(desk.db, state="closed", pnl_e6=pnl, side=side, entry_count_e2=100, entry_cost_e6=600_000, result="yes")
+        make_trade(
+            desk.db, state="closed", pnl_e6=pnl, side=side, entry_count_e2=100, entry_cost_e6=600_000, result="yes"
+        )
     make_trade(desk.db, state="closed", pnl_e6=7_000_000, series_ticker="KXBTCD", entry_count_e2=100, reason="=cmd()")
     page = user.ask("GET", "/history?series=KXBTCSIM&side=no", Accept="text/html").body.decode()
     assert "+$0.10" in page and "50.0 %" in page and "+$7.00" not in page
@@ -204,7 +225,9 @@ def test_what_is_stored_is_shown_as_text_never_as_markup(desk: Desk) -> None:
         "INSERT INTO users.trade_events (user_id, trade_id, kind, detail) VALUES ('0001', %s, %s, %s)",
         (trade_id, evil, json.dumps({evil: evil})),
     )
-    desk.db.run("INSERT INTO system.incidents (key, severity, cause, seen_by) VALUES ('k', 'warning', %s, 'x')", (evil,))
+    desk.db.run(
+        "INSERT INTO system.incidents (key, severity, cause, seen_by) VALUES ('k', 'warning', %s, 'x')", (evil,)
+    )
     for path in ("/", "/history", f"/history/{trade_id}", "/system", f"/login?next=/{evil}"):
         body = user.ask("GET", path, Accept="text/html").body.decode()
         assert evil not in body, path

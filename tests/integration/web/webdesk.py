@@ -128,7 +128,8 @@ def seed_market(db: Database) -> None:
             "book_age_s": 0.1,
         })  # fmt: skip
     db.run(
-        "INSERT INTO live_data.strike_tables VALUES (%s, 'KXBTCSIM', %s, now(), 11860000, 0.2, %s)", (EVENT, closes, Json(rows))
+        "INSERT INTO live_data.strike_tables VALUES (%s, 'KXBTCSIM', %s, now(), 11860000, 0.2, %s)",
+        (EVENT, closes, Json(rows)),
     )
     set_price(db, 11_860_000)
 

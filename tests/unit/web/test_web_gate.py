@@ -58,7 +58,14 @@ def test_the_cookie_is_found_among_others() -> None:
 
 @pytest.mark.parametrize(
     ("place", "goes"),
-    [("/history?a=1", "/history?a=1"), ("//evil", "/"), ("https://evil", "/"), ("/\\evil", "/"), ("", "/"), ("/a\nb", "/")],
+    [
+        ("/history?a=1", "/history?a=1"),
+        ("//evil", "/"),
+        ("https://evil", "/"),
+        ("/\\evil", "/"),
+        ("", "/"),
+        ("/a\nb", "/"),
+    ],
 )
 def test_after_log_in_one_stays_on_the_desk(place: str, goes: str) -> None:
     assert _local(place) == goes

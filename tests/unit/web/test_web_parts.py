@@ -88,10 +88,16 @@ def test_no_page_has_inline_code_or_style() -> None:
 
 
 def test_settings_are_complete_and_checked() -> None:
-    found = complete({"auto_entry": {"value": {"enabled": True}, "version": 3, "changed_at": None, "changed_by": "admin"}})
+    found = complete(
+        {"auto_entry": {"value": {"enabled": True}, "version": 3, "changed_at": None, "changed_by": "admin"}}
+    )
     assert found["auto_entry"]["value"]["enabled"] is True and found["auto_entry"]["version"] == 3
     assert found["auto_entry"]["value"]["cooldown_s"] > 0 and found["kill_switch"]["value"]["on"] is False
-    for name, value in (("auto_entry", {"enabled": "yes"}), ("kill_switch", {"of": True}), ("auto_stop", {"enabled": 1.5})):
+    for name, value in (
+        ("auto_entry", {"enabled": "yes"}),
+        ("kill_switch", {"of": True}),
+        ("auto_stop", {"enabled": 1.5}),
+    ):
         with pytest.raises(SettingError, match=name):
             checked(name, value)
 

@@ -36,7 +36,16 @@ def test_cents(value: int | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.04, "0.0 s"), (9.94, "9.9 s"), (12.0, "12 s"), (150, "2 min"), (7201, "2 h"), (200_000, "2 d"), (-1, "0.0 s"), (None, "–")],
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (12.0, "12 s"),
+        (150, "2 min"),
+        (7201, "2 h"),
+        (200_000, "2 d"),
+        (-1, "0.0 s"),
+        (None, "–"),
+    ],
 )
 def test_age(seconds: float | None, text: str) -> None:
     assert view.age(seconds) == text
