@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from recio.contract import TierName
 from recio.monitoring.health import Check
 from recio.monitoring.host import Alarm, measure
 from recio.monitoring.status import collect
@@ -14,7 +15,7 @@ from recio.store.system import close_incident, open_incident, save_host_sample, 
 
 __all__ = ["SystemMonitor", "main"]
 
-_MEMORY_HOLD = 6  # readings above a service's memory budget before it is an incident
+_MEMORY_HOLD = 6  # readings above a tier's memory budget before it is an incident
 
 
 class SystemMonitor(Worker):
@@ -48,8 +49,9 @@ class SystemMonitor(Worker):
                 for s in status.services
             ],
         )
-        for service in status.services:
-            self._budget(service.name, service.pss_mb)
+        for tier in self.ctx.contract.tiers:
+            known = [s.pss_mb for s in status.services if s.tier == tier and s.pss_mb is not None]
+            self._budget(tier, sum(known))
         self.useful(now_s)
 
     def _alarm(self, metric: str, value: float) -> None:
@@ -66,14 +68,15 @@ class SystemMonitor(Worker):
             else:
                 close_incident(self.db, key)
 
-    def _budget(self, service: str, pss_mb: float | None) -> None:
-        budget = self.ctx.contract.services[service].memory_mb
-        over = pss_mb is not None and pss_mb > budget
-        self._over_budget[service] = self._over_budget.get(service, 0) + 1 if over else 0
-        key = f"{service} memory"
-        if self._over_budget[service] >= _MEMORY_HOLD:
-            cause = f"{service} holds {pss_mb} MB, its budget is {budget} MB"
-            open_incident(self.db, key, "warning", cause, f"recio restart {service}, and report it", self.name)
+    def _budget(self, tier: TierName, pss_mb: float) -> None:
+        """A tier's memory against its row of the contract; what is measured counts, a service that is down holds none."""
+        budget_mb = self.ctx.contract.tiers[tier].memory_mb
+        over = pss_mb > budget_mb
+        self._over_budget[tier] = self._over_budget.get(tier, 0) + 1 if over else 0
+        key = f"{tier} services memory"
+        if self._over_budget[tier] >= _MEMORY_HOLD:
+            cause = f"the {tier} services hold {pss_mb:.0f} MB, their budget is {budget_mb} MB"
+            open_incident(self.db, key, "warning", cause, "recio status; restart the one that grew", self.name)
         elif not over:
             close_incident(self.db, key)
 
