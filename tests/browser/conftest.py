@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 ARGS = [
@@ -96,6 +96,16 @@ def signed_in(browser: Browser, trial: Trial) -> Any:
     return state
 
 
+def goto(page: Page, path: str) -> None:
+    """Go there; once more when an interface of this machine came or went meanwhile, which Chromium takes as a new network."""
+    try:
+        page.goto(path)
+    except Error as error:
+        if "ERR_NETWORK_CHANGED" not in str(error):
+            raise
+        page.goto(path)
+
+
 @pytest.fixture
 def open_page(browser: Browser, trial: Trial, signed_in: Any) -> Iterator[Any]:
     """Opens signed-in pages; fails the test on a script error or a refusal of the content security policy."""
@@ -108,7 +118,7 @@ def open_page(browser: Browser, trial: Trial, signed_in: Any) -> Iterator[Any]:
         page = context.new_page()
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
-        page.goto(path)
+        goto(page, path)
         return page
 
     yield opened

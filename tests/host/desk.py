@@ -84,7 +84,8 @@ class Desk:
         return answer
 
     def offers(self, left_min_s: float = 20.0) -> list[Offer]:
-        """What could be bought on the short markets, the likeliest to fill (nearest to 50 cents) first."""
+        """What could be bought on the short markets, soonest and nearest to 50 cents first; a market only once."""
+        traded = {trade["market_ticker"] for trade in self.get("/api/trades?state=all&limit=100")["trades"]}
         found = []
         for event in self.get("/api/events")["series"].get(SERIES, []):
             close_s = event["close_time_ms"] / 1000
@@ -95,7 +96,7 @@ class Desk:
             for row in answer.body["rows"] if fresh else []:
                 for side in ("yes", "no"):
                     ask = row[f"{side}_ask_e4"]
-                    if ask is not None and 1500 <= ask <= 8500:
+                    if ask is not None and 1500 <= ask <= 8500 and row["market_ticker"] not in traded:
                         found.append(Offer(row["market_ticker"], side, ask, close_s))
         return sorted(found, key=lambda offer: (round(offer.close_s), abs(offer.ask_e4 - 5000)))
 

@@ -44,6 +44,11 @@ def dollars(amount_e6: int | None, signed: bool = False, places: int = 2) -> str
     return f"{sign}${int(left):,}{'.' + right if right else ''}"
 
 
+def edge(value_e4: int | None) -> str:
+    """A differential in cents with its sign: -130 -> '−1.3'."""
+    return NONE if value_e4 is None else f"{'+' if value_e4 > 0 else ''}{value_e4 / 100:.1f}".replace("-", "−")
+
+
 def contracts(count_e2: int | None) -> str:
     """A count: 500 -> '5', 25 -> '0.25'."""
     return NONE if count_e2 is None else _trimmed(count_e2, 2)
@@ -107,7 +112,7 @@ def short(ticker: str | None) -> str:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "usd": usd, "strike": strike, "cents": cents, "dollars": dollars, "contracts": contracts, "percent": percent,
+    "usd": usd, "strike": strike, "cents": cents, "dollars": dollars, "contracts": contracts, "edge": edge, "percent": percent,
     "basis_points": basis_points, "change": change, "age": age, "ms": ms, "iso": iso, "eastern": eastern, "tone": tone,
     "short": short,
 }  # fmt: skip
