@@ -161,5 +161,5 @@ window.desk = (() => {
 
   localTimes();
   document.addEventListener("DOMContentLoaded", () => { connect(); tick(); setInterval(tick, 500); });
-  return { $, $$, f, set, tone, now, say, call, ask, on, connect, localTimes, lost: () => body.classList.contains("lost"), latest };
+  return { $, $$, f, set, tone, now, say, call, ask, on, connect, alive, localTimes, lost: () => body.classList.contains("lost"), latest };
 })();

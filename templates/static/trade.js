@@ -1,7 +1,7 @@
 // The trade page: paints price, strike table, trades and switches from the stream; opens tickets; closes trades.
 "use strict";
 (() => {
-  const { $, $$, f, set, tone, call, say, ask, on, now, connect, latest } = window.desk;
+  const { $, $$, f, set, tone, call, say, ask, on, now, connect, alive, latest } = window.desk;
   let shown = null, closes = Number($("#countdown").dataset.close) || 0, held = {};
   const cell = (row, name) => $(`[data-f="${name}"]`, row);
 
@@ -56,6 +56,7 @@
     if (now.length !== wanted.length || now.some((tr, i) => tr !== wanted[i])) {
       const focus = document.activeElement?.closest?.("tr.strike")?.dataset.ticker, side = document.activeElement?.dataset?.order;
       body.replaceChildren(...wanted);
+      alive(); // new buttons learn whether orders are on
       if (focus && rows.has(focus)) $(`[data-order="${side}"]`, rows.get(focus))?.focus({ preventScroll: true });
     }
     if (!wanted.length) body.innerHTML = '<tr class="empty"><td colspan="9">No strike table of this event yet.</td></tr>';
@@ -123,8 +124,8 @@
     $("#done").replaceChildren(...done.map((t) => {
       const li = document.createElement("li"), link = document.createElement("a");
       link.href = `/history/${t.trade_id}`; link.textContent = f.strike(t.strike_e2);
-      const pnl = span("", f.dollars(t.pnl_e6, true)); tone(pnl, t.pnl_e6);
-      li.append(span(`side side-${t.side}`, t.side.toUpperCase()), " ", link, " ", span("muted", `${f.count(t.entry_count_e2)} × ${average(t)}`), " ", span(`state state-${t.state}`, t.state), " ", pnl);
+      const pnl = span("", t.entry_count_e2 ? f.dollars(t.pnl_e6, true) : "–"); tone(pnl, t.pnl_e6);
+      li.append(span(`side side-${t.side}`, t.side.toUpperCase()), " ", link, " ", span("muted", t.entry_count_e2 ? `${f.count(t.entry_count_e2)} × ${average(t)}` : "nothing bought"), " ", span(`state state-${t.state}`, t.state), " ", pnl);
       return li;
     }));
     const pnl = $("#today"); pnl.replaceChildren(f.dollars(today.pnl_e6, true)); tone(pnl, today.pnl_e6);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,6 +49,12 @@ class Trial:
     ca_file: str
     login: str
     password: str
+    ssh: tuple[str, ...]
+
+    def on_host(self, command: str) -> None:
+        """Run a command on the appliance as root; raises with its output when it fails."""
+        done = subprocess.run([*self.ssh, command], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +62,9 @@ def trial() -> Trial:
     """The appliance; its certificate is checked here once, with Python and the appliance's own CA."""
     raw = json.loads(Path(os.environ["RECIO_TRIAL"]).read_text())
     password = Path(raw["admin_password_file"]).read_text().strip()
-    found = Trial(raw["url"], raw["ca_file"], raw["admin_user"], password)
+    found = Trial(
+        raw["url"], raw["ca_file"], raw["admin_user"], password, ("ssh", "-F", raw["ssh_config"], raw["host"])
+    )
     trust = ssl.create_default_context(cafile=found.ca_file)
     with urllib.request.urlopen(f"{found.url}/livez", timeout=10, context=trust) as answer:  # noqa: S310 - https
         assert answer.status == 200

@@ -13,6 +13,7 @@ from recio.services import log
 from recio.services.health import Check, HealthFile, sd_notify
 from recio.store.db import Database, DatabaseGone
 from recio.store.schema import SchemaMismatch, require_schema
+from recio.web.memory import tame_malloc
 from recio.web.server import serve
 
 __all__ = ["main"]
@@ -69,6 +70,7 @@ def main() -> int:
     settings, contract = load_settings(), load()
     gc.set_threshold(*contract.python_gc)
     threading.stack_size(_STACK_BYTES)
+    tame_malloc()
     log.info("starting", service="main_app", mode=settings.mode, listen=settings.web_listen)
     serve(settings, contract, _Health(settings.mode))
     sd_notify("STOPPING=1")
