@@ -45,7 +45,8 @@ window.desk = (() => {
   }
 
   // A call that changes something carries the session's token. Answers {ok, status, data}; never throws for a refusal.
-  async function call(method, path, data) {
+  // What may be repeated (all but POST) is tried once more when the connection broke; a ticket repeats itself by its key.
+  async function call(method, path, data, again = method !== "POST") {
     const headers = { "X-CSRF-Token": csrf };
     if (data !== undefined) headers["Content-Type"] = "application/json";
     try {
@@ -54,7 +55,9 @@ window.desk = (() => {
       const got = await answer.json().catch(() => ({}));
       return { ok: answer.ok, status: answer.status, data: got, why: got.error ? `${got.error.message}; ${got.error.cure}` : "" };
     } catch {
-      return { ok: false, status: 0, data: {}, why: "the desk did not answer" };
+      if (!again) return { ok: false, status: 0, data: {}, why: "the desk did not answer" };
+      await new Promise((done) => setTimeout(done, 400));
+      return call(method, path, data, false);
     }
   }
 

@@ -39,14 +39,17 @@ def log_in(request: Request, login: str, password: str) -> tuple[str, sessions.S
     user = check_login(desk.pool, login, password, address)
     old = sessions.cookie_token(request.headers.get("cookie", ""))
     agent = request.headers.get("user-agent", "")
-    return sessions.open_session(desk.pool, user.user_id, user.login, address, agent, old)
+    opened = sessions.open_session(desk.pool, user.user_id, user.login, address, agent, old)
+    if old is not None:
+        desk.sessions_ended(user.user_id, only=sessions.token_hash(old))
+    return opened
 
 
 def log_out(request: Request) -> None:
     """End the session and its streams."""
     desk, session = desk_of(request), session_of(request)
     sessions.close(desk.pool, session)
-    desk.hub.end_sessions(session.user_id, only=session.token_hash)
+    desk.sessions_ended(session.user_id, only=session.token_hash)
 
 
 @router.post("/api/session")

@@ -68,7 +68,7 @@ def create_app(
     )
     app.state.desk = desk
     errors.install(app)
-    app.add_middleware(Gate, pool=pool, own_url=settings.url, on_error=errors.answer)
+    app.add_middleware(Gate, pool=pool, known=desk.known, own_url=settings.url, on_error=errors.answer)
     for part in (static, api_account, api_market, api_trades, stream, history, pages):
         app.include_router(part.router)
 

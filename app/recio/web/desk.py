@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from fastapi import Request
@@ -18,7 +18,7 @@ from recio.store import web_sessions
 from recio.store.db import DatabaseGone
 from recio.store.pool import Pool
 from recio.web.hub import Hub
-from recio.web.sessions import Session
+from recio.web.sessions import Known, Session
 from recio.web.static import Static
 from recio.web.status import StatusBoard
 from recio.web.switches import complete
@@ -38,6 +38,12 @@ class Desk:
     static: Static
     templates: Environment
     clock: Callable[[], float] = time.time
+    known: Known = field(default_factory=Known)
+
+    def sessions_ended(self, user_id: str, *, only: bytes | None = None, but: bytes | None = None) -> None:
+        """Sessions were deleted: of ``only`` this token, or all of the user's ``but`` one. Their streams end too."""
+        self.known.forget()
+        self.hub.end_sessions(user_id, only=only, but=but)
 
     def user_settings(self, user_id: str) -> dict[str, dict[str, Any]]:
         """Every setting with its defaults filled in."""

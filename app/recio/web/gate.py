@@ -69,9 +69,14 @@ class Gate:
     """ASGI middleware; the outermost but for the server's own."""
 
     def __init__(
-        self, app: ASGIApp, pool: Pool, own_url: str, on_error: Callable[[Request, Exception], Response]
+        self,
+        app: ASGIApp,
+        pool: Pool,
+        known: sessions.Known,
+        own_url: str,
+        on_error: Callable[[Request, Exception], Response],
     ) -> None:
-        self.app, self.pool, self.on_error = app, pool, on_error
+        self.app, self.pool, self.known, self.on_error = app, pool, known, on_error
         parts = urlsplit(own_url)
         self.own_origin = f"{parts.scheme}://{parts.netloc}"
 
@@ -119,13 +124,21 @@ class Gate:
             return RedirectResponse(f"/login?next={quote(there)}" if there != "/" else "/login", status_code=303)
         return error_response(error)
 
+    async def _session(self, token: str) -> sessions.Session | None:
+        found = self.known.get(token)
+        if found is None:
+            found = await run_in_threadpool(sessions.find, self.pool, token)
+            if found is not None:
+                self.known.keep(found)
+        return found
+
     async def _admit(self, scope: MutableMapping[str, Any], receive: Receive) -> Receive:
         method, path, headers = scope["method"], scope["path"], Headers(scope=scope)
         scope["recio.session"] = None
         token = sessions.cookie_token(headers.get("cookie", ""))
         if token is not None and not path.startswith("/static/") and path != "/livez":
             try:
-                scope["recio.session"] = await run_in_threadpool(sessions.find, self.pool, token)
+                scope["recio.session"] = await self._session(token)
             except DatabaseGone as gone:
                 raise database_gone(gone) from gone
         session: sessions.Session | None = scope["recio.session"]

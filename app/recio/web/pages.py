@@ -154,7 +154,7 @@ def password_form(request: Request, current: Text = "", new: Text = "", repeat: 
     if why:
         return desk.page(request, "settings.html", {"said": "", "error": why, "min_length": MIN_LENGTH}, 422)
     web_sessions.change_password(desk.pool, session.user_id, hashed, session.token_hash)
-    desk.hub.end_sessions(session.user_id, but=session.token_hash)
+    desk.sessions_ended(session.user_id, but=session.token_hash)
     return RedirectResponse("/settings?said=password", status_code=303)
 
 

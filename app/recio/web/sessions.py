@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
@@ -14,6 +15,7 @@ from recio.store.pool import Pool
 
 __all__ = [
     "COOKIE",
+    "Known",
     "Session",
     "close",
     "cookie_token",
@@ -28,6 +30,7 @@ COOKIE = "__Host-recio_session"
 IDLE_HOURS = 12
 ABSOLUTE_HOURS = 7 * 24
 _TOUCH_AFTER_S = 60.0
+_MOST_KNOWN = 100
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,35 @@ def cookie_token(header: str) -> str | None:
     return morsel.value if morsel is not None and morsel.value else None
 
 
-def find(pool: Pool, token: str, *, touch: bool = True) -> Session | None:
-    """The session of a token, or None when there is none or it has ended. Uses it, unless ``touch`` is off."""
+class Known:
+    """Sessions seen within the last second: a page's burst of requests asks the database once."""
+
+    def __init__(self, keep_s: float = 1.0) -> None:
+        self._keep_s = keep_s
+        self._seen: dict[bytes, tuple[float, Session]] = {}
+
+    def get(self, token: str) -> Session | None:
+        """The session, when it was found in the database a moment ago."""
+        found = self._seen.get(token_hash(token))
+        return found[1] if found is not None and time.monotonic() - found[0] < self._keep_s else None
+
+    def keep(self, session: Session) -> None:
+        """It was found just now."""
+        if len(self._seen) >= _MOST_KNOWN:
+            self._seen.clear()
+        self._seen[session.token_hash] = (time.monotonic(), session)
+
+    def forget(self) -> None:
+        """Sessions have ended: ask again for every one."""
+        self._seen.clear()
+
+
+def find(pool: Pool, token: str) -> Session | None:
+    """The session of a token, or None when there is none or it has ended; it counts as used."""
     row = queries.session(pool, token_hash(token), IDLE_HOURS)
     if row is None:
         return None
-    if touch and row["idle_s"] > _TOUCH_AFTER_S:
+    if row["idle_s"] > _TOUCH_AFTER_S:
         queries.touch_session(pool, bytes(row["token_hash"]))
     return Session(bytes(row["token_hash"]), row["user_id"], row["login"], row["csrf_token"])
 

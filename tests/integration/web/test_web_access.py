@@ -87,10 +87,22 @@ def test_a_forged_or_ended_session_is_none(desk: Desk) -> None:
     assert thief.ask("GET", "/api/price").status == 401
     user = desk.user()
     desk.db.run("UPDATE users.sessions SET last_seen_at = now() - interval '13 hours'")
+    time.sleep(1.1)  # a session is asked for once a second
     assert user.ask("GET", "/api/price").status == 401
     user = desk.user()
     desk.db.run("UPDATE users.sessions SET expires_at = now() - interval '1 second'")
+    time.sleep(1.1)
     assert user.ask("GET", "/api/price").status == 401
+
+
+def test_a_busy_session_that_was_deleted_elsewhere_ends_within_a_second(desk: Desk) -> None:
+    user = desk.user()
+    assert user.ask("GET", "/api/price").status == 200
+    desk.db.run("DELETE FROM users.sessions")
+    until_s = time.monotonic() + 1.5
+    while user.ask("GET", "/api/price").status == 200:
+        assert time.monotonic() < until_s, "requests must not keep a known session known"
+        time.sleep(0.05)
 
 
 def test_a_log_in_gives_a_strict_cookie_and_a_new_session_each_time(desk: Desk) -> None:
