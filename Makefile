@@ -8,6 +8,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: ## boot a bare Debian trial host and deploy the appliance to it (again: changes nothing)
+	@scripts/bootstrap.sh check
 	@python3 scripts/up.py --name $(NAME) $(OPTIONS)
 
 down: ## remove the trial host

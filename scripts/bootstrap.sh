@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Prepares this machine for one purpose: bootstrap.sh dev|up|test. Does nothing, quickly, when all is there.
+# Prepares this machine for one purpose: bootstrap.sh check|dev|up|test. Does nothing, quickly, when all is there.
+#   check only that there is a Python new enough to go on with
 #   dev   .venv with everything of requirements/dev.lock and the package itself
 #   up    dev, and the Debian packages that make trial hosts
 #   test  up, and PostgreSQL's server programs and Chromium
@@ -69,8 +70,9 @@ make_venv() {
     echo "$wanted" >"$stamp"
 }
 
-case "$purpose" in dev | up | test) ;; *) fail "bootstrap.sh knows dev, up and test, not $purpose" ;; esac
+case "$purpose" in check | dev | up | test) ;; *) fail "bootstrap.sh knows check, dev, up and test, not $purpose" ;; esac
 check_python
+[ "$purpose" = check ] && exit 0
 mapfile -t packages < <(missing_packages)
 if [ "${#packages[@]}" -gt 0 ]; then install_packages "${packages[@]}"; fi
 make_venv

@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from trialhost import network, ssh
+from trialhost import network, root, ssh
 from trialhost.place import Host, TrialError
 
 BOOT_SECONDS = 90
@@ -73,6 +73,7 @@ def check_way_out(host: Host, url: str) -> None:
     probe = f"import urllib.request as u; u.urlopen({url!r}, timeout=15).close()"
     done = ssh.run(host, f'python3 -c "{probe}"', timeout_s=40)
     if done.returncode:
+        root.check_mirror()
         words = done.stderr.strip().splitlines()[-1:] or ["no answer"]
         raise TrialError(
             f"{host.name} cannot reach {url} ({words[0]}) though this machine can: a firewall here drops forwarded "

@@ -40,7 +40,7 @@ def base_tar() -> Path:
     tar = place.cache_dir() / "roots" / f"{place.SUITE}-{recipe_hash()}.tar"
     if tar.exists():
         return tar
-    _check_mirror()
+    check_mirror()
     tar.parent.mkdir(parents=True, exist_ok=True)
     partial = tar.with_suffix(".partial.tar")
     partial.unlink(missing_ok=True)
@@ -53,7 +53,8 @@ def base_tar() -> Path:
     return tar
 
 
-def _check_mirror() -> None:
+def check_mirror() -> None:
+    """This machine itself must reach the Debian mirror."""
     release = f"{place.MIRROR}/dists/{place.SUITE}/InRelease"
     try:
         urllib.request.urlopen(release, timeout=15).close()  # noqa: S310 (the operator's own mirror)

@@ -41,9 +41,11 @@ def canary(
             if line != said:
                 typer.echo(f"{time.monotonic() - began_s:5.1f} s  {line}", err=True)
                 said = line
-            if trade["state"] == "error":
+            if trade["state"] == "error" and _never_sent(db, trade_id):
+                trade_id = None  # refused before it left this host, a book was being renewed for example: try again
+            elif trade["state"] == "error":
                 sys.exit(f"recio: canary: {line}; `recio trade show {trade_id}`")
-            if trade["state"] == "closed":
+            elif trade["state"] == "closed":
                 if trade["entry_count_e2"]:
                     _check(db, trade)
                     took = f"{time.monotonic() - began_s:.0f} s"
@@ -86,6 +88,15 @@ def _buy(db: Database, settings: Settings, said: str) -> tuple[int | None, str]:
         return int(decided["trade_id"]), said
     time.sleep(1.0)
     return None, _tell(said, f"ticket {decided['state']}: {decided['reason']}")
+
+
+def _never_sent(db: Database, trade_id: int) -> bool:
+    """Whether the executor refused the trade's order itself: the exchange never heard of it."""
+    orders = db.all("SELECT state, reason, exchange_order_id FROM users.orders WHERE trade_id = %s", (trade_id,))
+    return all(
+        o["state"] == "refused" and o["exchange_order_id"] is None and o["reason"].startswith("not sent:")
+        for o in orders
+    )
 
 
 def _tell(said: str, line: str) -> str:

@@ -129,11 +129,23 @@ class _Loop:
             *worker.checks(now_s),
         ]
 
-    def wait(self, fds: Sequence[int], timeout_s: float) -> None:
-        """Sleep until a descriptor is readable, a signal came or the time is over."""
+    def rest(self, worker: Worker, db: Database) -> None:
+        """Until the next round is due; a long rest is no silence, the report is renewed meanwhile."""
+        until_s = time.monotonic() + (0 if db.pending else worker.period_s)
+        while not self.stopping:
+            left_s = until_s - time.monotonic()
+            if self.wait([db.fileno(), *worker.sources()], min(max(left_s, 0.0), _HEALTH_EVERY_S)):
+                return
+            if time.monotonic() >= until_s:
+                return
+            self.say(self.own_checks(worker, time.time()))
+
+    def wait(self, fds: Sequence[int], timeout_s: float) -> bool:
+        """Sleep until a descriptor is readable or a signal came (True), or the time is over (False)."""
         ready, _, _ = select.select([self._wake_read, *fds], [], [], timeout_s)
         if self._wake_read in ready:
             os.read(self._wake_read, 512)
+        return bool(ready)
 
     def session(self) -> None:
         """From a fresh connection to its loss or the stop."""
@@ -156,7 +168,7 @@ class _Loop:
                 self.say(self.own_checks(worker, time.time()))
                 if not self.ready:
                     self.say_ready("working")
-                self.wait([db.fileno(), *worker.sources()], 0 if db.pending else worker.period_s)
+                self.rest(worker, db)
         finally:
             if worker is not None:
                 worker.stop()
