@@ -76,3 +76,5 @@ check_python
 mapfile -t packages < <(missing_packages)
 if [ "${#packages[@]}" -gt 0 ]; then install_packages "${packages[@]}"; fi
 make_venv
+# The page's npm files: fetched once per lock, checked every time (0.1 s).
+.venv/bin/python scripts/fetch_npm.py >/dev/null || exit 1

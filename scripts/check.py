@@ -69,7 +69,12 @@ STEPS = (
     pytest_step("unit"),
     pytest_step("property"),
     pytest_step("integration"),
-    Step("molecule", "molecule default", ("molecule", "test", "--scenario-name=default"), ("host.xml", "browser.xml")),
+    Step(
+        "molecule",
+        "molecule default",
+        ("molecule", "test", "--scenario-name=default", "--no-command-borders"),
+        ("host.xml", "browser.xml"),
+    ),
 )
 
 
@@ -93,6 +98,8 @@ def run(step: Step) -> Count:
     for report in step.reports:
         (REPORTS / report).unlink(missing_ok=True)
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", **dict(step.environment)}
+    if not sys.stdout.isatty():
+        environment |= {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "PY_COLORS": "0"}
     started = time.monotonic()
     command = [str(BIN / step.command[0]), *step.command[1:]]
     code = subprocess.run(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
@@ -103,9 +110,19 @@ def run(step: Step) -> Count:
         count.add(Count(failed=1) if code else Count(passed=1))
     elif code not in (0, 1) and not count.failed:
         count.failed += 1  # pytest could not even start, or found nothing to run
+    if code and step.group == "molecule":
+        show_host_tests(step)
     verdict = "ok" if code == 0 else f"FAILED (exit code {code})"
     print(f"--- {step.name}: {verdict}, {time.monotonic() - started:.0f} s", flush=True)
     return count
+
+
+def show_host_tests(step: Step) -> None:
+    """Inside molecule's output the host tests' words are hard to read: show them once more as they were written."""
+    for report in step.reports:
+        log = REPORTS / report.replace(".xml", ".log")
+        if log.exists():
+            print(f"\n{log}:\n{log.read_text(encoding='utf-8', errors='replace')}", flush=True)
 
 
 def remove_host() -> None:

@@ -23,7 +23,17 @@ def run(name: str, summary: Path) -> int:
         "--timeout=400", f"--junitxml={REPORTS / name}.xml",
     ]  # fmt: skip
     environment = {**os.environ, "RECIO_TRIAL": str(summary)}
-    return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
+    with (
+        (REPORTS / f"{name}.log").open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None  # noqa: S101 (it is piped)
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            log.write(line)
+        return process.wait()
 
 
 def main() -> int:
