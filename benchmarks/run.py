@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "tests" / "host"), str(PROJECT / "scripts")]
 
+import exchange  # noqa: E402
 from desk import Desk  # noqa: E402
 from trialhost.summary import table  # noqa: E402
 
@@ -155,6 +156,9 @@ def main() -> int:
     """Measure what there is and print it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", default="trial", help="the host (default: trial)")
+    parser.add_argument(
+        "--hours", type=int, default=24, help="simulated for the exchange's memory (default: 24; 0: none)"
+    )
     arguments = parser.parse_args()
     summary = PROJECT / "build" / f"{arguments.name}.json"
     rows: list[Row] = [("measure", "median", "p99", "note"), *deploys(arguments.name)]
@@ -162,6 +166,8 @@ def main() -> int:
         bench = Bench(json.loads(summary.read_text()))
         for part in (bench.memory, bench.latencies, bench.orders, bench.sizes):
             rows.extend(part())
+    rows.extend(exchange.rows(arguments.hours))
+    print(exchange.machine())
     print(table(rows))
     if not summary.exists():
         print(f"\nerror: {summary} is missing, so no host was measured: run `make up` first", file=sys.stderr)

@@ -49,7 +49,7 @@ check_python() {
 make_venv() {
     local stamp wanted
     stamp=.venv/recio-stamp
-    wanted="$( (cat requirements/dev.lock pyproject.toml scripts/uv.lock.txt; pwd; python3 -V) | sha256sum | cut -c1-16)"
+    wanted="$( (cat requirements/dev.lock requirements/sdk.lock pyproject.toml scripts/uv.lock.txt; pwd; python3 -V) | sha256sum | cut -c1-16)"
     [ -x build/bootstrap/bin/pip ] && [ -x .venv/bin/recio ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
     if ! build/bootstrap/bin/uv --version >/dev/null 2>&1; then
         echo "fetching uv"
@@ -67,6 +67,9 @@ make_venv() {
     "$uv" pip sync --quiet --require-hashes requirements/dev.lock \
         || fail "the packages of requirements/dev.lock could not be installed: check the network (UV_INDEX_URL for a mirror)"
     "$uv" pip install --quiet --no-deps --no-build-isolation --editable .
+    build/bootstrap/bin/pip --python .venv/bin/python install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --no-deps --only-binary :all: --ignore-requires-python --require-hashes -r requirements/sdk.lock \
+        || fail "Kalshi's SDK (requirements/sdk.lock) could not be installed: check the network (PIP_INDEX_URL for a mirror)"
     echo "$wanted" >"$stamp"
 }
 

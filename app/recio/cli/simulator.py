@@ -25,6 +25,13 @@ def simulator(
     seed: Annotated[int, typer.Option(help="Of the generated path and of makers and takers.")] = 1,
     speed: Annotated[float, typer.Option(help="How many times faster the price path runs.")] = 1.0,
     state: Annotated[Path | None, typer.Option(help="Folder of the journal; without one, memory only.")] = None,
+    compat: Annotated[str, typer.Option(help="sdk, or spec: without fields the specification deprecates.")] = "sdk",
+    tier: Annotated[str, typer.Option(help="Of the rate limits: basic, advanced, expert, … or none.")] = "basic",
+    lag_ms: Annotated[int, typer.Option(help="How many milliseconds private reads lag.")] = 0,
+    faults: Annotated[Path | None, typer.Option(help="What to do wrong (YAML, JSON); also PUT /admin/faults.")] = None,
+    fund: Annotated[
+        list[str] | None, typer.Option(help="SHARD=DOLLARS at the very start; crypto trades on 2. Repeatable.")
+    ] = None,
 ) -> None:
     """Serve a Kalshi- and Coinbase-shaped exchange with verified signatures; BTC generated or recorded."""
     from recio.exchange.simulator.command import CannotRunError, run
@@ -44,7 +51,15 @@ def simulator(
             _bad_input(f"--prices {prices}: {error}")
         label = f"recorded, sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
     try:
-        status = run(listen, key_id, public_key, path=path, path_label=label, seed=seed, speed=speed, state_dir=state)
+        cash = {int(shard): int(dollars) for shard, _, dollars in (text.partition("=") for text in fund or ())}
+    except ValueError:
+        _bad_input(f"--fund takes SHARD=DOLLARS, for example 0=10000, not {' '.join(fund or ())!r}")
+    try:
+        status = run(
+            listen, key_id, public_key, path=path, path_label=label, seed=seed, speed=speed, state_dir=state,
+            compat=compat, tier="" if tier == "none" else tier, lag_ms=lag_ms, cash_dollars=cash or None,
+            faults_path=faults,
+        )  # fmt: skip
     except CannotRunError as error:
         _bad_input(str(error))
     raise typer.Exit(status)

@@ -7,6 +7,8 @@ connection refused, DNS, TLS, before a request byte NotSent           no
 timeout or disconnect after bytes were written      OutcomeUnknown    nobody knows: look it up by client id
 5xx, 3xx, 408                                       OutcomeUnknown    nobody knows
 2xx without an order id, unreadable body            OutcomeUnknown    most likely yes: look it up
+404 to a cancel, and the order still rests          OutcomeUnknown    the cancel did nothing: the order lives
+our own token bucket is empty for too long          NotSent           no
 any of the above on a read                          Unavailable       nothing was asked to change
 """
 
@@ -36,6 +38,11 @@ class Refused(ExchangeError):
     def is_duplicate(self) -> bool:
         """The client order id was used before: the order may exist, look it up by that id."""
         return self.code == "order_already_exists"
+
+    @property
+    def is_throttled(self) -> bool:
+        """Too many requests: nothing was done; slow down."""
+        return self.status == 429
 
     @property
     def is_no_fill(self) -> bool:

@@ -1,6 +1,6 @@
 """A WebSocket that stays connected, in a thread, with a pipe to wake a select() loop.
 
-connecting --hello sent--> connected --closed, silent or overflow--> waiting (full jitter) --> connecting
+connecting --hello sent--> connected --closed, silent, lagging or overflow--> waiting (full jitter) --> connecting
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+from recio.exchange.age import AgeWatch
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -43,6 +45,7 @@ class Feed:
         *,
         silence_s: float = 30.0,
         pings_count: bool = False,
+        age_growth_s: float = 2.5,
         max_frames: int = 20_000,
         backoff_base_s: float = 0.5,
         backoff_cap_s: float = 30.0,
@@ -51,17 +54,21 @@ class Feed:
         """Start connecting. ``headers`` and ``hello`` are asked anew for each connection (signatures age).
 
         No data frame for ``silence_s`` means dead, healthy pings or not; with ``pings_count`` the server's pings count
-        as life too (private channels may rightly be silent for hours). More than ``max_frames`` waiting means that the
-        reader is too slow: the queue is dropped and the connection made anew, so that nobody trades on the remains.
+        as life too (private channels may rightly be silent for hours). Frames that get older than they were by more
+        than ``age_growth_s``, for 3 s on end, mean that the connection lags: it is made anew (0: never). More than
+        ``max_frames`` waiting means that the reader is too slow: the queue is dropped and the connection made anew, so
+        that nobody trades on the remains.
         """
         self.url, self.name = url, name
         self.connected = False
         self.last_frame_s: float | None = None  # of data; the age to show
         self.connections = 0
         self.overflows = 0
+        self.age_s: float | None = None  # of the last frame that told its time, on arrival; includes clock differences
         self.last_error = ""
         self._headers, self._hello = headers, hello
         self._silence_s, self._pings_count, self._max_frames = silence_s, pings_count, max_frames
+        self._age_growth_s = age_growth_s
         self._backoff_base_s, self._backoff_cap_s, self._clock = backoff_base_s, backoff_cap_s, clock
         self._frames: deque[Frame] = deque()
         self._lock = threading.Lock()
@@ -141,6 +148,7 @@ class Feed:
         from websockets.sync.client import connect
 
         alive_s = [time.monotonic()]
+        ages = AgeWatch(self._age_growth_s)
         with connect(
             self.url,
             additional_headers=self._headers() if self._headers else None,
@@ -173,6 +181,10 @@ class Feed:
                     continue
                 alive_s[0] = time.monotonic()
                 self._put(data, number)
+                lag_s = ages.see(data, self.last_frame_s or 0.0)
+                self.age_s = ages.age_s
+                if lag_s:
+                    raise TimeoutError(f"frames arrive {lag_s:.1f} s later than they did at first")
 
     def _put(self, data: bytes, number: int) -> None:
         now_s = self._clock()

@@ -101,9 +101,10 @@ def test_fill_keeps_the_exchanges_fee_and_is_known_by_its_trade_id() -> None:
 
 
 def test_settlement_result_decides_and_cents_become_units() -> None:
-    row = {"ticker": "T", "market_result": "no", "revenue": 250, "settled_time": "2026-11-23T23:01:00Z", "value": 0}
+    row = {"ticker": "T", "market_result": "no", "revenue": 250, "settled_time": "2026-11-23T23:01:00Z", "value": 0,
+           "fee_cost": "0.017500"}  # fmt: skip
     found = wire.settlement(row)
-    assert (found.result, found.settlement_value_e4, found.revenue_e6) == ("no", 0, 2_500_000)
+    assert (found.result, found.settlement_value_e4, found.revenue_e6, found.fee_e6) == ("no", 0, 2_500_000, 17_500)
     assert wire.settlement(row | {"market_result": "yes", "value": None}).settlement_value_e4 == 10_000
     with pytest.raises(ValueError, match="no value"):
         wire.settlement(row | {"market_result": "scalar", "value": None})

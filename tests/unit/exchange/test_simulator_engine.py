@@ -95,9 +95,9 @@ def test_post_only_and_reduce_only() -> None:
     e = engine()
     e.crowd_quote("T", "ask", 4_400, 300)
     with pytest.raises(Rejected) as caught:
-        e.submit(order("bid", 4_400, 100, "good_till_canceled"), post_only=True)
+        e.submit(order("bid", 4_400, 100, "good_till_canceled", post_only=True))
     assert caught.value.details == "post only cross"
-    rests = e.submit(order("bid", 4_300, 100, "good_till_canceled"), post_only=True)
+    rests = e.submit(order("bid", 4_300, 100, "good_till_canceled", post_only=True))
     assert rests.status == "resting" and e.cancel(rests.order_id) == 100
     e.submit(order("bid", 4_400, 200))
     e.crowd_quote("T", "bid", 4_200, 1_000)

@@ -51,11 +51,14 @@ class CoinbaseClient:
         while at < end_s:
             until = min(end_s, at + MAX_ROWS * granularity_s)
             query = {"granularity": granularity_s, "start": _iso(at), "end": _iso(until)}
-            for row in self._get(f"/products/{product_id}/candles?{urlencode(query)}"):
+            rows = self._get(f"/products/{product_id}/candles?{urlencode(query)}")
+            if not isinstance(rows, list):
+                raise Unavailable(f"unreadable candles: {rows!r:.80}")
+            for row in rows:
                 try:
                     start, low, high, opened, closed, volume = row
                     candle = Candle(int(start), _e2(opened), _e2(high), _e2(low), _e2(closed), float(volume))
-                except (TypeError, ValueError) as problem:
+                except (TypeError, ValueError, OverflowError) as problem:
                     raise Unavailable(f"unreadable candle {row!r}: {problem}") from problem
                 if start_s <= candle.start_s < end_s:
                     found[candle.start_s] = candle
@@ -67,7 +70,7 @@ class CoinbaseClient:
         answer = self._get(f"/products/{product_id}/ticker")
         try:
             return _e2(float(answer["price"]))
-        except (KeyError, TypeError, ValueError) as problem:
+        except (KeyError, TypeError, ValueError, OverflowError) as problem:
             raise Unavailable(f"unreadable ticker {answer!r}: {problem}") from problem
 
     def server_time_s(self) -> float:
@@ -75,7 +78,7 @@ class CoinbaseClient:
         answer = self._get("/time")
         try:
             return float(answer["epoch"])
-        except (KeyError, TypeError, ValueError) as problem:
+        except (KeyError, TypeError, ValueError, OverflowError) as problem:
             raise Unavailable(f"unreadable time {answer!r}: {problem}") from problem
 
     def _get(self, path: str) -> Any:
@@ -91,8 +94,8 @@ class CoinbaseClient:
             if response.status == 200:
                 try:
                     return msgspec.json.decode(response.body)
-                except msgspec.DecodeError:
-                    pass
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    pass  # said below, and asked again
             why = f"GET {path.partition('?')[0]}: HTTP {response.status}: {response.body[:200]!r}"
             if 400 <= response.status < 500 and response.status not in (408, 429):
                 raise Refused(response.status, f"http_{response.status}", response.body[:200].decode(errors="replace"))

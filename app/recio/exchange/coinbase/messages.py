@@ -91,7 +91,7 @@ def parse_frame(data: bytes | str) -> Message:
         if kind == "error":
             return ErrorFrame(str(frame.get("message") or ""), str(frame.get("reason") or ""))
         return Other(str(kind))
-    except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as problem:
         begin = data[:160] if isinstance(data, str) else data[:160].decode(errors="replace")
         raise FrameError(f"unreadable frame ({type(problem).__name__}: {problem}): {begin}") from problem
 

@@ -10,9 +10,10 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from recio.exchange.errors import NotSent, OutcomeUnknown, Unavailable
+from recio.exchange.errors import ExchangeError, NotSent, OutcomeUnknown, Refused, Unavailable
 from recio.exchange.http import HttpConnection, HttpResponse
 from recio.exchange.kalshi import wire
+from recio.exchange.kalshi.budget import BASIC, COST, COST_CANCEL, COST_ORDER_READ, AccountLimits, TokenBucket
 from recio.exchange.kalshi.models import (
     Balance,
     CancelAck,
@@ -34,8 +35,11 @@ T = TypeVar("T")
 
 READ_ATTEMPTS = 3
 BACKOFF_BASE_S = 0.2
+THROTTLED_BASE_S = 0.5
+LONGEST_READ_WAIT_S, LONGEST_WRITE_WAIT_S = 5.0, 1.0  # for our own token buckets
 MAX_PAGES = 200
 _ORDERS = "/portfolio/events/orders"
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError)  # what a parser of odd JSON can raise
 
 
 class KalshiClient:
@@ -53,11 +57,17 @@ class KalshiClient:
         timeout_s: float = 5.0,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        budget_share: float = 1.0,
     ) -> None:
-        """``rest_url`` ends in /trade-api/v2. ValueError for a wrong one. The key is read at the first signed call."""
+        """``rest_url`` ends in /trade-api/v2. ValueError for a wrong one. The key is read at the first signed call.
+
+        ``budget_share`` is this client's part of the account's token buckets: every process of an account draws on
+        the same ones. They are Basic's until ``learn_limits`` was called.
+        """
         self._http = HttpConnection(rest_url, timeout_s)
         self._signer = Signer(key_id, private_key_pem)
-        self._clock, self._sleep = clock, sleep
+        self._clock, self._sleep, self._budget_share = clock, sleep, budget_share
+        self._set_limits(BASIC)
         self.last_latency_ms: float | None = None
         self.clock_skew_s: float | None = None  # our clock minus the exchange's, +-0.5 s (Date holds whole seconds)
         self.last_signed_ok_s: float | None = None
@@ -69,7 +79,7 @@ class KalshiClient:
     # ------------------------------------------------------------------ market data (no key needed)
     def exchange_status(self) -> ExchangeStatus:
         """Whether the exchange runs and the crypto shard trades."""
-        return wire.exchange_status(self._get("/exchange/status", signed=False))
+        return _parsed(wire.exchange_status, self._get("/exchange/status", signed=False))
 
     def markets(self, series_ticker: str, status: str | None = None, min_close_ts: int | None = None) -> list[Market]:
         """All markets of a series. ``status`` is the filter's word: unopened, open, paused, closed or settled."""
@@ -79,7 +89,7 @@ class KalshiClient:
     def market(self, ticker: str) -> Market:
         """One market. Refused with status 404 when there is none."""
         answer = self._get(f"/markets/{quote(ticker, safe='')}", signed=False)
-        return _parsed(wire.market, answer.get("market") or {})
+        return _parsed(wire.market, answer.get("market"))
 
     # ------------------------------------------------------------------ orders
     def create_order(self, new: NewOrder) -> OrderAck:
@@ -88,20 +98,40 @@ class KalshiClient:
         answer = self._change("POST", _ORDERS, body)
         try:
             return wire.order_ack(answer, new.client_order_id)
-        except ValueError as problem:
+        except _UNREADABLE as problem:
             raise OutcomeUnknown(f"POST {_ORDERS}: accepted, but the answer is unusable: {problem}") from problem
 
     def cancel_order(self, order_id: str, market_ticker: str) -> CancelAck:
         """Take an order off the book. ``market_ticker`` routes to the right shard: without it a live order reads 404.
 
-        Refused with 404 means "not resting there"; check ``orders(status="resting")`` before believing it.
+        Refused with 404 was verified: the order is not among the resting ones (it was filled, cancelled or never was:
+        ask ``order``). OutcomeUnknown when it still rests, or when that could not be found out. Never repeated.
         """
         path = f"{_ORDERS}/{quote(order_id, safe='')}?{urlencode({'market_ticker': market_ticker})}"
-        answer = self._change("DELETE", path, None)
+        try:
+            answer = self._change("DELETE", path, None, COST_CANCEL)
+        except Refused as refusal:
+            if refusal.status == 404:
+                self._confirm_gone(order_id, market_ticker, refusal)
+            raise
         try:
             return CancelAck(str(answer.get("order_id") or order_id), parse_fixed(answer.get("reduced_by") or "", 2))
-        except ValueError as problem:
+        except (ValueError, TypeError) as problem:
             raise OutcomeUnknown(f"DELETE {_ORDERS}: accepted, but the answer is unusable: {problem}") from problem
+
+    def _confirm_gone(self, order_id: str, market_ticker: str, refusal: Refused) -> None:
+        """A 404 to a cancel is believed only when the order is not listed as resting either."""
+        try:
+            rests = any(order.order_id == order_id for order in self.orders(status="resting"))
+        except ExchangeError as problem:
+            raise OutcomeUnknown(f"cancel of {order_id}: {refusal}, and the resting orders: {problem}") from problem
+        if rests:
+            raise OutcomeUnknown(f"cancel of {order_id} in {market_ticker!r}: HTTP 404, but the order still rests")
+
+    def order(self, order_id: str) -> OrderView:
+        """One order. Refused with status 404 when there is none *yet*: reads lag writes."""
+        answer = self._get(f"/portfolio/orders/{quote(order_id, safe='')}", cost=COST_ORDER_READ)
+        return _parsed(wire.order, answer.get("order"))
 
     def orders(
         self,
@@ -125,6 +155,8 @@ class KalshiClient:
         """The order placed with this client id, or None when the exchange does not list one *yet*: reads lag writes."""
         query = {"ticker": ticker, "min_ts": min_ts}
         for row in self._pages("/portfolio/orders", "orders", query):
+            if not isinstance(row, dict):
+                raise Unavailable(f"unreadable order from the exchange: {row!r:.80}")
             if row.get("client_order_id") == client_order_id:
                 return _parsed(wire.order, row)
         return None
@@ -149,7 +181,18 @@ class KalshiClient:
         """Free cash and portfolio value."""
         return _parsed(wire.balance, self._get("/portfolio/balance"))
 
+    def learn_limits(self) -> AccountLimits:
+        """Ask for the account's rate limits and keep to this client's share of them from now on."""
+        limits = _parsed(wire.account_limits, self._get("/account/limits"))
+        self._set_limits(limits)
+        return limits
+
     # ------------------------------------------------------------------ plumbing
+    def _set_limits(self, limits: AccountLimits) -> None:
+        share = self._budget_share
+        self._reads = TokenBucket(limits.read_per_s * share, max(limits.read_capacity * share, COST))
+        self._writes = TokenBucket(limits.write_per_s * share, max(limits.write_capacity * share, COST))
+
     def _send(self, method: str, path: str, body: bytes | None, signed: bool) -> HttpResponse:
         full_path = self._http.prefix + path
         headers = (lambda: self._signer.headers(method, full_path, self._clock())) if signed else None
@@ -162,9 +205,14 @@ class KalshiClient:
             self.last_signed_ok_s = self._clock()
         return response
 
-    def _change(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
+    def _change(self, method: str, path: str, body: bytes | None, cost: int = COST) -> dict[str, Any]:
         """A request that changes something: sent once. Returns a 2xx answer's object."""
         where = f"{method} {path.partition('?')[0]}"
+        wait_s = self._writes.reserve(cost, LONGEST_WRITE_WAIT_S)
+        if wait_s is None:
+            raise NotSent(f"{where}: this client's share of the account's write budget is spent for the next second")
+        if wait_s:
+            self._sleep(wait_s)
         try:
             response = self._send(method, path, body, signed=True)
         except SigningKeyError as problem:
@@ -172,18 +220,25 @@ class KalshiClient:
         if not 200 <= response.status < 300 and (not 400 <= response.status < 500 or response.status == 408):
             raise OutcomeUnknown(f"{where}: HTTP {response.status}: {response.body[:200]!r}")
         answer = _decode(response.body)
+        if response.status == 429:
+            self._writes.drain()
         if 400 <= response.status < 500:
             raise wire.refusal(response.status, response.body.decode(errors="replace") if answer is None else answer)
         if not isinstance(answer, dict):
             raise OutcomeUnknown(f"{where}: HTTP {response.status} with an unreadable body: {response.body[:200]!r}")
         return answer
 
-    def _get(self, path: str, signed: bool = True) -> dict[str, Any]:
+    def _get(self, path: str, signed: bool = True, cost: int = COST) -> dict[str, Any]:
         """A read: up to three attempts with full jitter, each signed anew."""
-        why = ""
+        why, base_s = "", BACKOFF_BASE_S
         for attempt in range(READ_ATTEMPTS):
+            wait_s = self._reads.reserve(cost, LONGEST_READ_WAIT_S)
+            if wait_s is None:
+                raise Unavailable(f"{why or 'GET ' + path.partition('?')[0]}: this client's read budget is spent")
             if attempt:
-                self._sleep(random.uniform(0, BACKOFF_BASE_S * 2**attempt))  # noqa: S311 - jitter, not a secret
+                wait_s += random.uniform(0, base_s * 2**attempt)  # noqa: S311 - jitter, not a secret
+            if wait_s:
+                self._sleep(wait_s)
             try:
                 response = self._send("GET", path, None, signed)
             except (NotSent, OutcomeUnknown) as problem:
@@ -195,6 +250,9 @@ class KalshiClient:
             if 200 <= response.status < 300 and isinstance(answer, dict):
                 return answer
             why = f"GET {path.partition('?')[0]}: HTTP {response.status}: {response.body[:200]!r}"
+            if response.status == 429:  # it never says when to come back
+                base_s = THROTTLED_BASE_S
+                self._reads.drain()
             if 400 <= response.status < 500 and response.status not in (408, 425, 429):
                 raise wire.refusal(response.status, answer)
         raise Unavailable(f"{why} ({READ_ATTEMPTS} attempts at {self._http.base_url})")
@@ -223,13 +281,15 @@ class KalshiClient:
 def _decode(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _parsed(parse: Callable[[dict[str, Any]], T], row: dict[str, Any]) -> T:
+def _parsed(parse: Callable[[dict[str, Any]], T], row: Any) -> T:
     """A row in our units. An unreadable row makes the read useless, never the row's thing absent."""
     try:
+        if not isinstance(row, dict):
+            raise TypeError(f"expected an object, got {row!r:.80}")
         return parse(row)
-    except (ValueError, TypeError, KeyError, AttributeError) as problem:
+    except _UNREADABLE as problem:
         raise Unavailable(f"unreadable {parse.__name__} from the exchange: {problem}") from problem

@@ -22,7 +22,9 @@ __all__ = [
     "Message",
     "Ok",
     "OrderFrame",
+    "OrderGroupFrame",
     "Other",
+    "PositionFrame",
     "PublicTrade",
     "Subscribed",
     "Ticker",
@@ -129,6 +131,25 @@ class OrderFrame(_Frame, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class PositionFrame(_Frame, frozen=True, kw_only=True):
+    """A position of ours changed: + YES, - NO."""
+
+    market_ticker: str
+    position_e2: int
+    cost_e6: int
+    realized_pnl_e6: int
+    fees_e6: int
+
+
+class OrderGroupFrame(_Frame, frozen=True, kw_only=True):
+    """An order group was created, triggered, reset, deleted, or its limit changed."""
+
+    event_type: str
+    order_group_id: str
+    ts_s: float
+    contracts_limit_e2: int | None = None
+
+
 class Lifecycle(_Frame, frozen=True, kw_only=True):
     """A market was created, determined, settled or changed. Opening at the open time comes without a message."""
 
@@ -159,7 +180,7 @@ class Other(_Frame, frozen=True, kw_only=True):
 
 Message = (
     Subscribed | Unsubscribed | Ok | ErrorFrame | BookSnapshot | BookDelta | Ticker | PublicTrade
-    | FillFrame | OrderFrame | Lifecycle | IndexValue | Other
+    | FillFrame | OrderFrame | PositionFrame | OrderGroupFrame | Lifecycle | IndexValue | Other
 )  # fmt: skip
 Json = dict[str, Any]
 
@@ -173,15 +194,29 @@ def parse_frame(data: bytes | str, *, yes_priced: bool = True) -> Message:
     try:
         frame = msgspec.json.decode(data)
         kind = frame["type"]
-        head = {"sid": frame.get("sid"), "seq": frame.get("seq"), "id": frame.get("id")}
+        head = {"sid": _number(frame, "sid"), "seq": _number(frame, "seq"), "id": _number(frame, "id")}
         body = frame.get("msg")
         if kind in ("orderbook_snapshot", "orderbook_delta"):
             return (_snapshot if kind == "orderbook_snapshot" else _delta)(body, head, yes_priced)
         parser = _PARSERS.get(kind)
         return parser(body, head) if parser else Other(type=str(kind), **head)
-    except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as problem:
         begin = data[:160] if isinstance(data, str) else data[:160].decode(errors="replace")
         raise FrameError(f"unreadable frame ({type(problem).__name__}: {problem}): {begin}") from problem
+
+
+def _text(body: Json, name: str) -> str:
+    value = body[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r:.40}, not text")
+    return value
+
+
+def _number(frame: Json, name: str) -> int | None:
+    value = frame.get(name)
+    if value is not None and type(value) is not int:
+        raise TypeError(f"{name} is {value!r:.40}, not a whole number")
+    return value
 
 
 def _side_price(text: str, side: str, yes_priced: bool) -> int:
@@ -195,7 +230,7 @@ def _levels(rows: list[list[str]] | None, side: str, yes_priced: bool) -> tuple[
 
 def _snapshot(body: Json, head: Json, yes_priced: bool) -> BookSnapshot:
     return BookSnapshot(
-        market_ticker=body["market_ticker"],
+        market_ticker=_text(body, "market_ticker"),
         clock=body.get("clock"),
         yes=_levels(body.get("yes_dollars_fp"), "yes", yes_priced),
         no=_levels(body.get("no_dollars_fp"), "no", yes_priced),
@@ -209,19 +244,19 @@ def _delta(body: Json, head: Json, yes_priced: bool) -> BookDelta:
         raise ValueError(f"side {side!r}")
     ts_ms = body.get("ts_ms")
     return BookDelta(
-        market_ticker=body["market_ticker"],
+        market_ticker=_text(body, "market_ticker"),
         clock=body.get("clock"),
         side=side,
         price_e4=_side_price(body["price_dollars"], side, yes_priced),
         delta_e2=parse_fixed(body["delta_fp"], 2),
         ts_s=ts_ms / 1000 if ts_ms else (wire.epoch_s(body["ts"]) if body.get("ts") else None),
-        client_order_id=body.get("client_order_id") or "",
+        client_order_id=str(body.get("client_order_id") or ""),
         **head,
     )
 
 
 def _subscribed(body: Json, head: Json) -> Message:
-    return Subscribed(channel=body["channel"], sid=body["sid"], seq=head["seq"], id=head["id"])
+    return Subscribed(channel=_text(body, "channel"), sid=_number(body, "sid"), seq=head["seq"], id=head["id"])
 
 
 def _ok(body: Any, head: Json) -> Message:
@@ -231,7 +266,7 @@ def _ok(body: Any, head: Json) -> Message:
 
 def _ticker(body: Json, head: Json) -> Message:
     return Ticker(
-        market_ticker=body["market_ticker"],
+        market_ticker=_text(body, "market_ticker"),
         price_e4=parse_fixed(body.get("price_dollars") or "0", 4),
         yes_bid_e4=parse_fixed(body["yes_bid_dollars"], 4),
         yes_ask_e4=parse_fixed(body["yes_ask_dollars"], 4),
@@ -244,8 +279,8 @@ def _ticker(body: Json, head: Json) -> Message:
 
 def _trade(body: Json, head: Json) -> Message:
     return PublicTrade(
-        trade_id=body["trade_id"],
-        market_ticker=body["market_ticker"],
+        trade_id=_text(body, "trade_id"),
+        market_ticker=_text(body, "market_ticker"),
         yes_price_e4=parse_fixed(body["yes_price_dollars"], 4),
         count_e2=parse_fixed(body["count_fp"], 2),
         taker_side=body.get("taker_outcome_side") or body["taker_side"],
@@ -254,12 +289,34 @@ def _trade(body: Json, head: Json) -> Message:
     )
 
 
+def _position(body: Json, head: Json) -> Message:
+    return PositionFrame(
+        market_ticker=_text(body, "market_ticker"),
+        position_e2=parse_fixed(body["position_fp"], 2),
+        cost_e6=parse_fixed(body["position_cost_dollars"], 6),
+        realized_pnl_e6=parse_fixed(body["realized_pnl_dollars"], 6),
+        fees_e6=parse_fixed(body["fees_paid_dollars"], 6),
+        **head,
+    )
+
+
+def _order_group(body: Json, head: Json) -> Message:
+    limit = body.get("contracts_limit_fp")
+    return OrderGroupFrame(
+        event_type=_text(body, "event_type"),
+        order_group_id=_text(body, "order_group_id"),
+        ts_s=body["ts_ms"] / 1000,
+        contracts_limit_e2=parse_fixed(limit, 2) if limit else None,
+        **head,
+    )
+
+
 def _lifecycle(body: Json, head: Json) -> Message:
     extra = body.get("additional_metadata") or body
     value, strike = body.get("settlement_value"), extra.get("floor_strike")
     return Lifecycle(
-        event_type=body["event_type"],
-        market_ticker=body["market_ticker"],
+        event_type=_text(body, "event_type"),
+        market_ticker=_text(body, "market_ticker"),
         open_time_s=body.get("open_ts"),
         close_time_s=body.get("close_ts"),
         result=body.get("result") or "",
@@ -273,7 +330,7 @@ def _index(body: Json, head: Json) -> Message:
     inner = msgspec.json.decode(body["data"])  # a JSON document inside a string
     average = body["avg_60s_data"]
     return IndexValue(
-        index_id=body["index_id"],
+        index_id=_text(body, "index_id"),
         value_e2=_cents(inner["value"]),
         time_s=inner["time"] / 1000,
         average_60s_e2=_cents(average["value"]),
@@ -302,6 +359,8 @@ _PARSERS: dict[str, Callable[[Any, Json], Message]] = {
     "user_order": lambda body, head: OrderFrame(
         order=wire.order(body), reason=str(body.get("last_update_reason") or ""), **head
     ),
+    "market_position": _position,
+    "order_group_updates": _order_group,
     "market_lifecycle_v2": _lifecycle,
     "cfbenchmarks_value": _index,
 }

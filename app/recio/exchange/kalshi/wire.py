@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from recio.exchange.errors import ClockSkewed, Refused
+from recio.exchange.kalshi.budget import AccountLimits
 from recio.exchange.kalshi.models import (
     Balance,
     ExchangeStatus,
@@ -25,6 +26,7 @@ from recio.units import ONE_DOLLAR_E4, format_fixed, parse_fixed
 
 __all__ = [
     "CRYPTO_SHARD",
+    "account_limits",
     "balance",
     "epoch_s",
     "exchange_status",
@@ -58,8 +60,7 @@ def _need(row: Json, name: str) -> Any:
 
 
 def _money_e6(row: Json, name: str) -> int:
-    value = row.get(name)
-    return parse_fixed(value, 6) if value else 0
+    return parse_fixed(_need(row, name), 6)
 
 
 def _strike_e2(value: Any) -> int | None:
@@ -246,6 +247,15 @@ def exchange_status(row: Json, shard: int = CRYPTO_SHARD) -> ExchangeStatus:
         if entry.get("exchange_index") == shard:
             return ExchangeStatus(bool(_need(entry, "exchange_active")), bool(_need(entry, "trading_active")))
     return ExchangeStatus(bool(_need(row, "exchange_active")), bool(_need(row, "trading_active")))
+
+
+def account_limits(row: Json) -> AccountLimits:
+    """GET /account/limits. ValueError for limits that would let nothing through."""
+    read, write = _need(row, "read"), _need(row, "write")
+    rates = [float(_need(bucket, name)) for bucket in (read, write) for name in ("refill_rate", "bucket_capacity")]
+    if not all(0 < rate < 1e9 for rate in rates):
+        raise ValueError(f"limits of {rates} tokens")
+    return AccountLimits(str(row.get("usage_tier") or ""), *rates)
 
 
 def refusal(status: int, body: Any) -> Refused:

@@ -23,6 +23,7 @@ class Position(msgspec.Struct):
     traded_e6: int = 0
     updated_ms: int = 0
     settled: bool = False
+    traded_e2: int = 0
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -75,6 +76,7 @@ class Account:
         held.position_e2 += count_e2 if order.side == "bid" else -count_e2
         held.fees_e6 += fee_e6
         held.traded_e6 += own_e4 * count_e2
+        held.traded_e2 += count_e2
         held.updated_ms = at_ms
 
     def locked_e6(self, orders: Iterable[Order]) -> int:

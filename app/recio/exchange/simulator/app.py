@@ -9,15 +9,21 @@ import random
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from recio.exchange.kalshi.signing import KEY_HEADER
 from recio.exchange.simulator.auth import Authenticator
 from recio.exchange.simulator.coinbase import Coinbase
 from recio.exchange.simulator.core import Exchange
+from recio.exchange.simulator.faults import Faults
+from recio.exchange.simulator.faults_http import FaultyHttp
+from recio.exchange.simulator.history import HistoryRest
 from recio.exchange.simulator.journal import JournalError
+from recio.exchange.simulator.limits import Limiter, TooManyRequests
 from recio.exchange.simulator.notify import notify
 from recio.exchange.simulator.orders import Rejected
-from recio.exchange.simulator.portfolio import PrivateRest
+from recio.exchange.simulator.portfolio import PortfolioRest
 from recio.exchange.simulator.rest import PublicRest
-from recio.exchange.simulator.web import fail, rejected
+from recio.exchange.simulator.trading import TradingRest
+from recio.exchange.simulator.web import fail, rejected, too_many
 from recio.exchange.simulator.ws import Hub
 
 __all__ = ["KALSHI_PREFIX", "WS_PATH", "Simulator"]
@@ -34,21 +40,35 @@ _SIGNED = (f"{KALSHI_PREFIX}/portfolio/", f"{KALSHI_PREFIX}/account/limits", WS_
 class Simulator:
     """Everything of one running simulator. ``broken`` is set, with the reason, when it must stop."""
 
-    def __init__(self, exchange: Exchange, authenticator: Authenticator, seed: int) -> None:
-        """Wire the rooms together."""
+    def __init__(
+        self,
+        exchange: Exchange,
+        authenticator: Authenticator,
+        seed: int,
+        tier: str = "basic",
+        faults: Faults | None = None,
+    ) -> None:
+        """Wire the rooms together. ``tier`` sets the token buckets ('' for none); ValueError for an unknown one."""
         self.exchange = exchange
+        faults = faults or Faults()
+        faulty = FaultyHttp(faults, exchange, KALSHI_PREFIX)
         self.broken: str | None = None
         self.stop = asyncio.Event()
         self._authenticator = authenticator
-        self._hub = Hub(exchange)
-        self._coinbase = Coinbase(exchange, COINBASE_PREFIX, seed)
+        self._limiter = Limiter(tier, exchange.clock)
+        self._hub = Hub(exchange, faults)
+        self._coinbase = Coinbase(exchange, COINBASE_PREFIX, seed, faults)
         self._random = random.Random(seed)  # noqa: S311 - a market, not a secret
         self._tasks: list[asyncio.Task[None]] = []
-        self.app = web.Application(middlewares=[self._middleware()], client_max_size=1 << 20)
+        self.app = web.Application(middlewares=[self._middleware(), _inner(faulty)], client_max_size=1 << 20)
+        self.app.add_routes(HistoryRest(exchange, KALSHI_PREFIX).routes())  # before the general paths of the public
         self.app.add_routes(PublicRest(exchange, KALSHI_PREFIX).routes())
-        self.app.add_routes(PrivateRest(exchange, KALSHI_PREFIX).routes())
+        self.app.add_routes(PortfolioRest(exchange, KALSHI_PREFIX, self._limiter).routes())
+        self.app.add_routes(TradingRest(exchange, KALSHI_PREFIX, self._limiter).routes())
         self.app.add_routes([web.get(WS_PATH, self._hub.handle)])
         self.app.add_routes(self._coinbase.routes())
+        self.app.add_routes(faulty.routes())
+        self.app.on_response_prepare.append(faulty.stamp)
         self.app.on_shutdown.append(self._goodbye)
 
     def begin(self) -> None:
@@ -57,6 +77,7 @@ class Simulator:
         self._tasks = [
             asyncio.create_task(self._keep_ticking()),
             asyncio.create_task(self._keep_beating()),
+            asyncio.create_task(self._keep_indexing()),
             asyncio.create_task(self._keep_trading()),
         ]
         for task in self._tasks:
@@ -91,6 +112,12 @@ class Simulator:
             if second % 5 == 0:
                 notify("WATCHDOG=1")
 
+    async def _keep_indexing(self) -> None:
+        """Five times a second, the fast index."""
+        while True:
+            await asyncio.sleep(0.2 - self.exchange.clock() % 0.2)
+            self._hub.tell_index_5hz(round(self.exchange.clock() * 5) / 5, self.exchange.now_ms())
+
     async def _keep_trading(self) -> None:
         while True:
             await self._coinbase.trade()
@@ -100,6 +127,13 @@ class Simulator:
         await self._hub.close()
         await self._coinbase.close()
 
+    def _charge(self, request: web.Request) -> None:
+        """Pay for a request: from the key's buckets, or without a key from the address's."""
+        path = request.path
+        if path.startswith(KALSHI_PREFIX):
+            who = request["who"] = request.headers.get(KEY_HEADER) or f"address {request.remote}"
+            self._limiter.charge(request.method, path.removeprefix(KALSHI_PREFIX), who)
+
     def _middleware(self) -> Middleware:
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -107,9 +141,12 @@ class Simulator:
             try:
                 if request.path.startswith(_SIGNED):
                     self._authenticator.check(request.method, request.raw_path.partition("?")[0], request.headers)
+                self._charge(request)
                 return await handler(request)
             except Rejected as problem:
                 return rejected(problem)
+            except TooManyRequests:
+                return too_many()
             except JournalError as problem:
                 self.broken = str(problem)
                 log.critical("the simulator stops: %s", problem)
@@ -119,6 +156,15 @@ class Simulator:
                 return problem if problem.content_type == "application/json" else _plain(problem)
 
         return guard
+
+
+def _inner(faulty: FaultyHttp) -> Middleware:
+    @web.middleware
+    async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Faults, for requests whose signature is right."""
+        return await faulty.around(request, handler)
+
+    return around
 
 
 def _plain(problem: web.HTTPException) -> web.Response:

@@ -39,7 +39,12 @@ class Authenticator:
             raise Rejected(401, "signature_is_missing_from_headers", "signature is missing from headers")
         if key_id != self._key_id:
             raise Rejected(401, "authentication_error", "authentication_error", "NOT_FOUND")
-        if not stamp.isascii() or not stamp.isdigit() or abs(int(stamp) / 1000 - self._clock()) > self._window_s:
+        if (
+            len(stamp) > 15
+            or not stamp.isascii()
+            or not stamp.isdigit()
+            or abs(int(stamp) / 1000 - self._clock()) > self._window_s
+        ):
             raise Rejected(401, "header_timestamp_expired", "header timestamp expired")
         if not self._is_signed(signature, signed_text(int(stamp), method, path)):
             raise Rejected(401, "authentication_error", "authentication_error", "INCORRECT_API_KEY_SIGNATURE")

@@ -1,8 +1,9 @@
-"""Coinbase Exchange's public data, made from the same path: ticker, matches and heartbeat; candles, ticker and time."""
+"""Coinbase Exchange's public data, made from the same path: five channels over WebSocket; candles, ticker, time."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import OrderedDict
 from datetime import UTC, datetime
@@ -11,7 +12,10 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
+from recio.exchange.simulator.coinbase_book import Depth
 from recio.exchange.simulator.core import Exchange
+from recio.exchange.simulator.faults import Faults
+from recio.exchange.simulator.faults_stream import StreamFaults
 from recio.exchange.simulator.render import iso
 from recio.exchange.simulator.web import ok
 
@@ -19,7 +23,8 @@ __all__ = ["Coinbase"]
 
 Json = dict[str, Any]
 PRODUCT = "BTC-USD"
-_CHANNELS = ("ticker", "matches", "heartbeat")
+_CHANNELS = ("ticker", "ticker_batch", "matches", "level2_batch", "heartbeat")
+_BATCH_S = 5  # of ticker_batch
 _GRANULARITIES = (60, 300, 900, 3600, 21600, 86400)
 _MAX_ROWS = 300
 _SUBSCRIBE_WITHIN_S = 5.0
@@ -30,13 +35,16 @@ _SAMPLES = 12  # prices looked at for one candle: enough for highs and lows that
 class Coinbase:
     """REST and WebSocket below a prefix."""
 
-    def __init__(self, exchange: Exchange, prefix: str, seed: int) -> None:
+    def __init__(self, exchange: Exchange, prefix: str, seed: int, faults: Faults | None = None) -> None:
         """``seed`` is for the sizes and the moments of trades."""
+        self._faults = faults or Faults()
         self._exchange, self._prefix = exchange, prefix
         self._random = random.Random(seed)  # noqa: S311 - a market, not a secret
-        self._clients: dict[web.WebSocketResponse, set[str]] = {}
+        self._clients: dict[web.WebSocketResponse, _Client] = {}
+        self._depth = Depth(exchange.index.coinbase_e2(exchange.clock()))
         self._trade_id, self._sequence = int(exchange.clock()), int(exchange.clock()) * 10
         self._last: Json = {}
+        self._last_match: Json = {}
         self._candles: OrderedDict[tuple[int, int], list[float | int]] = OrderedDict()
 
     def routes(self) -> list[web.RouteDef]:
@@ -114,7 +122,9 @@ class Coinbase:
         """The feed: subscribe within five seconds or be cut."""
         socket = web.WebSocketResponse(compress=False, timeout=0.5)
         await socket.prepare(request)
-        self._clients[socket] = set()
+        transport = request.transport
+        wrong = StreamFaults(self._faults, request.path, transport.abort if transport is not None else lambda: None)
+        self._clients[socket] = _Client(wrong)
         guard = asyncio.create_task(self._cut_idle(socket))
         try:
             async for message in socket:
@@ -122,6 +132,7 @@ class Coinbase:
                     await self._command(socket, message.data)
         finally:
             guard.cancel()
+            wrong.close()
             self._clients.pop(socket, None)
         return socket
 
@@ -131,7 +142,8 @@ class Coinbase:
 
     async def _cut_idle(self, socket: web.WebSocketResponse) -> None:
         await asyncio.sleep(_SUBSCRIBE_WITHIN_S)
-        if not self._clients.get(socket):
+        client = self._clients.get(socket)
+        if client is None or not client.channels:
             await socket.close(code=1008, message=b"subscribe within 5 seconds")
 
     async def _command(self, socket: web.WebSocketResponse, text: str) -> None:
@@ -148,13 +160,26 @@ class Coinbase:
             reason = f"{sorted(wrong)} is not a valid channel" if wrong else f"only {PRODUCT} is served"
             await _say(socket, {"type": "error", "message": "Failed to subscribe", "reason": reason})
             return
-        mine = self._clients[socket]
-        mine = mine | channels if kind == "subscribe" else mine - channels
-        self._clients[socket] = mine
-        rows = [{"name": name, "product_ids": [PRODUCT]} for name in sorted(mine)]
+        client = self._clients.get(socket)
+        if client is None:
+            return  # cut a moment ago
+        client.channels = client.channels | channels if kind == "subscribe" else client.channels - channels
+        client.wrong.copies("")
+        rows = [{"name": name, "product_ids": [PRODUCT]} for name in sorted(client.channels)]
         await _say(socket, {"type": "subscriptions", "channels": rows})
-        if kind == "subscribe" and "ticker" in channels:
-            await _say(socket, self._last or self._match()[1])
+        if kind == "subscribe":
+            await self._begin(socket, channels)
+
+    async def _begin(self, socket: web.WebSocketResponse, channels: set[str]) -> None:
+        """What a subscription starts with: the last trade, the whole book."""
+        if not self._last:
+            self._last_match, self._last = self._match()
+        if channels & {"ticker", "ticker_batch"}:
+            await _say(socket, self._last)
+        if "matches" in channels:
+            await _say(socket, self._last_match | {"type": "last_match"})
+        if "level2_batch" in channels:
+            await _say(socket, {"type": "snapshot", "product_id": PRODUCT, **self._depth.picture()})
 
     def _match(self) -> tuple[Json, Json]:
         """The next trade, as ``match`` and as ``ticker``."""
@@ -191,15 +216,21 @@ class Coinbase:
         return match | common, ticker | common
 
     async def trade(self) -> None:
-        """A trade happens: tell it."""
-        match, ticker = self._match()
-        self._last = ticker
-        await self._to_all("matches", match)
-        await self._to_all("ticker", ticker)
+        """A trade happens, and the book moves with it: tell both."""
+        self._last_match, self._last = self._match()
+        await self._to_all("matches", self._last_match)
+        await self._to_all("ticker", self._last)
+        now_s = self._exchange.clock()
+        changes = self._depth.move(self._exchange.index.coinbase_e2(now_s), self._random)
+        if changes:
+            update = {"type": "l2update", "product_id": PRODUCT, "time": iso(now_s), "changes": changes}
+            await self._to_all("level2_batch", update)
 
     async def beat(self) -> None:
-        """The heartbeat of a second."""
+        """The heartbeat of a second, and every fifth the slow ticker."""
         now_s = self._exchange.clock()
+        if int(now_s) % _BATCH_S == 0 and self._last:
+            await self._to_all("ticker_batch", self._last)
         await self._to_all(
             "heartbeat",
             {
@@ -212,18 +243,43 @@ class Coinbase:
         )
 
     async def _to_all(self, channel: str, message: Json) -> None:
-        for socket, channels in list(self._clients.items()):
-            if channel in channels and not await _say(socket, message):
-                self._clients.pop(socket, None)  # a slow consumer is cut, as the real feed does
+        for socket, client in list(self._clients.items()):
+            if channel not in client.channels:
+                continue
+            for _ in range(client.wrong.copies(channel)):
+                if client.wrong.delay_s:
+                    client.say_later(socket, message)
+                elif not await _say(socket, message):
+                    self._clients.pop(socket, None)  # a slow consumer is cut, as the real feed does
 
 
-async def _say(socket: web.WebSocketResponse, message: Json) -> bool:
+class _Client:
+    """What one client wants and what is wrong with its connection."""
+
+    def __init__(self, wrong: StreamFaults) -> None:
+        self.channels: set[str] = set()
+        self.wrong = wrong
+        self._line_s = 0.0  # when the last delayed frame goes out
+        self._tasks: set[asyncio.Task[bool]] = set()
+
+    def say_later(self, socket: web.WebSocketResponse, message: Json) -> None:
+        """Queue behind what waits already, ``delay_s`` after it, without holding up anybody else."""
+        now_s = asyncio.get_running_loop().time()
+        self._line_s = max(self._line_s, now_s) + self.wrong.delay_s
+        if len(self._tasks) < 1_000:
+            task = asyncio.create_task(_say(socket, message, self._line_s - now_s))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+
+async def _say(socket: web.WebSocketResponse, message: Json, after_s: float = 0.0) -> bool:
     """Send; False when the client is gone or has not read for so long that half a second does not help."""
-    try:
+    if after_s:
+        await asyncio.sleep(after_s)
+    with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
         await asyncio.wait_for(socket.send_str(msgspec.json.encode(message).decode()), 0.5)
-    except (ConnectionError, RuntimeError, TimeoutError):
-        return False
-    return True
+        return True
+    return False
 
 
 def _text(cents: int) -> str:

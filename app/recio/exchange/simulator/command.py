@@ -15,8 +15,10 @@ from aiohttp import web
 from recio.exchange.simulator.app import Simulator
 from recio.exchange.simulator.auth import Authenticator
 from recio.exchange.simulator.core import Exchange
+from recio.exchange.simulator.faults import FaultError, Faults, read_faults
 from recio.exchange.simulator.fees import FeeSchedule
 from recio.exchange.simulator.journal import Journal, JournalError
+from recio.exchange.simulator.limits import TIERS
 from recio.exchange.simulator.notify import notify
 from recio.exchange.simulator.path import PricePath
 
@@ -41,26 +43,35 @@ def run(
     state_dir: Path | None = None,
     short_every_s: int = 30,
     fees: FeeSchedule | None = None,
+    faults_path: Path | None = None,
     clock: Callable[[], float] = time.time,
+    compat: str = "sdk",
+    tier: str = "basic",
+    lag_ms: int = 0,
+    cash_dollars: dict[int, int] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit code: 0, or 1 when it had to stop (the log says why).
 
     ``path`` is the BTC path; ``path_label`` names it in the journal, so that another recording is not taken for the same
     one (default: its type and span, or the seed). At ``speed`` N the path runs N times faster than the wall clock; closes and signatures
-    stay on wall time. ``state_dir`` keeps orders, fills, positions, cash and results over restarts. CannotRunError for
-    bad input.
+    stay on wall time. ``state_dir`` keeps orders, fills, positions, cash and results over restarts. ``compat``: 'spec'
+    or 'sdk' (what answers hold beyond the specification); ``tier`` sets the token buckets, '' for none; ``lag_ms`` is how
+    far private reads lag; ``cash_dollars`` is what each shard starts with;
+    ``faults_path`` is a list of faults to begin with. CannotRunError for bad input.
     """
+    if not 0 <= lag_ms <= 60_000:
+        raise CannotRunError(f"--lag-ms takes a number from 0 to 60000, not {lag_ms}")
     host, _, port_text = listen.rpartition(":")
     if not host or not port_text.isdigit() or int(port_text) > 65_535:
         raise CannotRunError(f"--listen takes HOST:PORT, for example 127.0.0.1:8090, not {listen!r}")
     if not 0 < speed <= 10_000:
         raise CannotRunError(f"--speed takes a number above 0 and at most 10000, not {speed:g}")
+    if tier and tier not in TIERS:
+        raise CannotRunError(f"--tier takes one of {', '.join(TIERS)} or none, not {tier!r}")
     if not key_id:
         raise CannotRunError("--key-id is empty; give the id the clients sign with")
-    try:
-        authenticator = Authenticator(key_id, public_key_path.read_bytes(), clock)
-    except (OSError, ValueError) as problem:
-        raise CannotRunError(f"cannot use the public key {public_key_path}: {problem}") from problem
+    faults = _faults(faults_path, clock)
+    authenticator = _authenticator(key_id, public_key_path, faults, clock)
     journal = None
     try:
         if state_dir is not None:
@@ -74,19 +85,41 @@ def run(
             short_every_s=short_every_s,
             journal=journal,
             fees=fees,
+            cash_e6=None if cash_dollars is None else {index: 1_000_000 * d for index, d in cash_dollars.items()},
+            compat=compat,
         )
+        exchange.view.set_lag(lag_ms)
     except (JournalError, ValueError) as problem:
         raise CannotRunError(str(problem)) from problem
     gc.freeze()
     try:
-        return asyncio.run(_serve(exchange, authenticator, host.strip("[]"), int(port_text), key_id, seed))
+        simulator = Simulator(exchange, authenticator, seed, tier, faults)
+        return asyncio.run(_serve(simulator, host.strip("[]"), int(port_text), key_id))
     finally:
         if journal is not None:
             journal.close()
 
 
-async def _serve(exchange: Exchange, authenticator: Authenticator, host: str, port: int, key_id: str, seed: int) -> int:
-    simulator = Simulator(exchange, authenticator, seed)
+def _faults(path: Path | None, clock: Callable[[], float]) -> Faults:
+    try:
+        return Faults(*(read_faults(path) if path else ([], None)), clock=clock)
+    except FaultError as problem:
+        raise CannotRunError(f"--faults {problem}") from problem
+
+
+def _authenticator(key_id: str, public_key: Path, faults: Faults, clock: Callable[[], float]) -> Authenticator:
+    def skewed() -> float:
+        """The exchange's clock, wrong when a fault says so."""
+        skew = faults.clock_skew()
+        return clock() + (skew.offset_s if skew else 0.0)
+
+    try:
+        return Authenticator(key_id, public_key.read_bytes(), skewed)
+    except (OSError, ValueError) as problem:
+        raise CannotRunError(f"cannot use the public key {public_key}: {problem}") from problem
+
+
+async def _serve(simulator: Simulator, host: str, port: int, key_id: str) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, simulator.stop.set)

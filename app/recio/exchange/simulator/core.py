@@ -1,4 +1,4 @@
-"""The exchange itself: markets that live, one engine, one journal. Everything happens in `tick`, `place` and `cancel`.
+"""The exchange itself: markets that live, one engine, one journal. Everything happens in `tick` and at the desk.
 
 Order of an operation: change memory, write the journal, tell the listeners, answer. A journal that cannot be written
 ends the process: an exchange that forgets is worse than one that is down.
@@ -6,29 +6,32 @@ ends the process: an exchange that forgets is worse than one that is down.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 
-from recio.exchange.simulator.account import Position, Settlement
+from recio.exchange.simulator.account import Settlement
+from recio.exchange.simulator.candles import Candles
 from recio.exchange.simulator.crowd import Crowd
+from recio.exchange.simulator.desk import Desk
 from recio.exchange.simulator.engine import Engine
 from recio.exchange.simulator.fees import FeeSchedule
 from recio.exchange.simulator.index import Index
 from recio.exchange.simulator.journal import Change, Journal
 from recio.exchange.simulator.ladders import Ladders
-from recio.exchange.simulator.market import SimMarket
-from recio.exchange.simulator.orders import Event, Fill, Order, OrderChanged, Rejected, Traded
+from recio.exchange.simulator.market import SHARD, SimMarket
+from recio.exchange.simulator.memory import Memory
+from recio.exchange.simulator.orders import Event, GroupChanged, Order, Traded
 from recio.exchange.simulator.path import PathClock, PricePath
+from recio.exchange.simulator.shards import Shards
+from recio.exchange.simulator.view import View
 
 __all__ = ["STARTING_CASH_E6", "Exchange", "MarketEvent"]
 
-log = logging.getLogger(__name__)
-
 STARTING_CASH_E6 = 10_000 * 1_000_000
+TIDY_EVERY_S = 300.0
 KEEP_ENDED_S = 3_600  # markets nobody of us traded are forgotten this long after their close
-_SPACING_E2 = {"KXBTCD": 25_000, "KXBTC15M": 25_000, "KXBTCSIM": 2_500}
+_SPACING_E2 = {"KXBTCD": 25_000, "KXBTC": 25_000, "KXBTC15M": 25_000, "KXBTCSIM": 2_500}
 
 
 class MarketEvent(msgspec.Struct, frozen=True):
@@ -55,29 +58,46 @@ class Exchange:
         short_every_s: int = 30,
         journal: Journal | None = None,
         fees: FeeSchedule | None = None,
+        cash_e6: dict[int, int] | None = None,
+        compat: str = "sdk",
     ) -> None:
-        """Take up the journal's state, if there is one. ``label`` names the path: with another one time starts anew."""
+        """Take up the journal's state, if there is one. ``label`` names the path: with another one time starts anew.
+
+        ``cash_e6`` is what each shard starts with (default: STARTING_CASH_E6 on the crypto shard, nothing elsewhere).
+        ``compat`` 'spec' leaves out what the specification deprecates, 'sdk' keeps what clients insist on.
+        """
+        if compat not in ("spec", "sdk"):
+            raise ValueError(f"compat is spec or sdk, not {compat!r}")
+        self.compat = compat
         self.clock = clock
-        self.engine = Engine(STARTING_CASH_E6, fees or FeeSchedule(), self.now_ms)
+        cash_e6 = {SHARD: STARTING_CASH_E6} if cash_e6 is None else cash_e6
+        self.engine = Engine(cash_e6.get(SHARD, 0), fees or FeeSchedule(), self.now_ms)
+        self.shards = Shards(self.engine, cash_e6)
+        self.trading_active = self.exchange_active = True
         self.markets: dict[str, SimMarket] = {}
         self.settlements: list[Settlement] = []
         self.listeners: list[Listener] = []
         self._journal = journal
         self._events_known: set[tuple[str, int]] = set()
         self._last_tick_s = clock()
-        self._path_clock: PathClock | None = None
-        self._label = f"{label} at speed {speed:g}"
+        self._next_tidy_s = clock() + TIDY_EVERY_S
+        self.group_listeners: list[Callable[[GroupChanged], None]] = []
+        self.memory = Memory(self, f"{label} at speed {speed:g}")
+        self.desk = Desk(self)
+        self.candles = Candles(self.engine.book, lambda ticker: self.markets[ticker].open_interest_e2)
         if journal is not None:
             for change in journal.read():
-                self._restore(change)
+                self.memory.restore(change)
             self.engine.restore_books()
-        path_clock = self._path_clock or PathClock.start(path, float(int(clock())), speed)
-        self._path_clock = path_clock
+        self._living = {t: market for t, market in self.markets.items() if market.status != "finalized"}
+        self.view = View(self)
+        path_clock = self.memory.path_clock or PathClock.start(path, float(int(clock())), speed)
+        self.memory.path_clock = path_clock
         self.index = Index(path, path_clock, seed)
         self.ladders = Ladders(self.index.value_e2, self._mean_e2, short_every_s)
         self.crowd = Crowd(self.engine, self.index, seed)
         if journal is not None:
-            journal.start(self._picture())
+            journal.start(self.memory.picture())
 
     def now_ms(self) -> int:
         """The exchange's time: wall time."""
@@ -95,8 +115,11 @@ class Exchange:
         self._last_tick_s = now_s
         self.engine.expire(now_s)
         told = self._create(now_s) + self._move_along(now_s)
-        self.crowd.act(self.markets.values(), now_s, elapsed_s)
-        self._publish(told)
+        if self.trading_active and self.exchange_active:
+            self.crowd.act(self._living.values(), now_s, elapsed_s)
+        self.publish(told, [self.memory.account_change()] if self.shards.rebalance(now_s) else None)
+        self.candles.sample(now_s)
+        self._tidy(now_s)
 
     def _create(self, now_s: float) -> list[MarketEvent]:
         told: list[MarketEvent] = []
@@ -107,13 +130,13 @@ class Exchange:
             for definition in self.ladders.markets(*key):
                 if definition.ticker not in self.markets:
                     market = SimMarket(definition, definition.strike_e2, updated_ms=self.now_ms())
-                    self.markets[definition.ticker] = market
+                    self.markets[definition.ticker] = self._living[definition.ticker] = market
                     told.append(MarketEvent("created", market))
         return told
 
     def _move_along(self, now_s: float) -> list[MarketEvent]:
         told: list[MarketEvent] = []
-        for market in list(self.markets.values()):
+        for market in list(self._living.values()):
             definition = market.definition
             if market.status == "initialized" and now_s >= definition.open_s:
                 told += self._open(market)
@@ -129,25 +152,24 @@ class Exchange:
             if market.status == "determined" and now_s >= definition.close_s + result_s + payment_s:
                 self._settle(market)
                 told.append(MarketEvent("settled", market))
-            if market.status == "finalized" and not market.touched and now_s > definition.close_s + KEEP_ENDED_S:
-                self._drop(market)
         return told
 
     def _open(self, market: SimMarket) -> list[MarketEvent]:
         definition = market.definition
         market.status, market.updated_ms = "active", self.now_ms()
         told: list[MarketEvent] = []
-        if market.strike_e2 is None:
+        if market.awaits_strike:
             market.strike_e2 = self.ladders.quarter_strike_e2(definition)
             told.append(MarketEvent("metadata_updated", market))
         market.volume_e2 = self.crowd.opening_volume_e2(
-            market.strike_e2, self.index.value_e2(definition.open_s), _SPACING_E2[definition.series_ticker]
+            market.middle_e2, self.index.value_e2(definition.open_s), _SPACING_E2[definition.series_ticker]
         )
         market.open_interest_e2 = market.volume_e2 // 2
         return told
 
     def _settle(self, market: SimMarket) -> None:
         market.status, market.settled_ms, market.updated_ms = "finalized", self.now_ms(), self.now_ms()
+        del self._living[market.ticker]
         arguments = (market.ticker, market.definition.event_ticker, market.result, market.value_e4 or 0, self.now_ms())
         self.engine.crowd.settle(*arguments)
         self.engine.crowd.positions.pop(market.ticker, None)
@@ -155,140 +177,63 @@ class Exchange:
         if row is not None:
             self.settlements.append(row)
 
-    def _drop(self, market: SimMarket) -> None:
+    def drop(self, market: SimMarket) -> None:
+        """Forget a market that ended."""
         del self.markets[market.ticker]
         self.engine.drop_book(market.ticker)
+        self.candles.forget(market.ticker)
         self._events_known.discard((market.definition.series_ticker, market.definition.close_s))
 
-    # ------------------------------------------------------------------ the member acts
-    def place(self, order: Order, post_only: bool = False, reduce_only: bool = False) -> Order:
-        """Take an order in. Rejected: see there; what it used up (a FOK's client id) is on disk all the same."""
-        market = self.markets.get(order.ticker)
-        if market is None:
-            raise Rejected(400, "market_not_found", "market not found", order.ticker)
-        if order.client_order_id in self.engine.client_ids:
-            raise Rejected(409, "order_already_exists", "order already exists")
-        self._require_trading(market)
-        if not market.is_on_grid(order.price_e4):
-            raise Rejected(400, "invalid_price", "invalid price", f"{order.price_e4 / 10_000:.4f} is not on the grid")
-        first_touch = not market.touched
-        market.touched = True
-        try:
-            return self.engine.submit(order, post_only, reduce_only)
-        finally:
-            # Also on a refusal: the client id of a killed FOK is gone, and self-trade may have cancelled orders.
-            used = order.client_order_id in self.engine.client_ids
-            market.touched = used or not first_touch
-            changes: list[Change] = [{"k": "cid", "id": order.client_order_id}] if used else []
-            if first_touch and used:
-                changes.append(_market_change(market))
-            self._publish([], changes)
+    # ------------------------------------------------------------------ the member acts (see Desk)
+    def place(self, order: Order, reduce_only: bool = False) -> Order:
+        """Take an order in."""
+        return self.desk.place(order, reduce_only)
 
     def cancel(self, order_id: str) -> tuple[Order, int]:
-        """Take an order off the book; returns it and the count taken off. Rejected 404 when it does not rest."""
-        order = self.engine.orders.get(order_id)
-        if order is None or order.status != "resting":
-            raise Rejected(404, "not_found", "not found")
-        self._require_trading(self.markets[order.ticker])
-        reduced_e2 = self.engine.cancel(order_id)
-        self._publish([])
-        return order, reduced_e2
+        """Take an order off the book."""
+        return self.desk.cancel(order_id)
 
-    def _require_trading(self, market: SimMarket) -> None:
-        if market.status != "active" or self.clock() >= market.definition.close_s:
-            raise Rejected(400, "MARKET_INACTIVE", "market is not active", f"{market.ticker} is {market.status}")
+    def pause(self, *, trading_active: bool, exchange_active: bool = True) -> None:
+        """Pause or resume: without trading no order is taken, without the exchange none is changed either."""
+        if self.trading_active and not trading_active:
+            self.engine.halt()
+        self.trading_active, self.exchange_active = trading_active, exchange_active
+        self.publish([])
 
     # ------------------------------------------------------------------ telling and remembering
-    def _publish(self, told: list[MarketEvent], changes: list[Change] | None = None) -> None:
+    def publish(self, told: list[MarketEvent], changes: list[Change] | None = None) -> None:
         """Journal first, listeners second."""
         events = self.engine.take_events()
+        groups, self.engine.group_events = self.engine.group_events, []
         if self._journal is not None:
-            self._journal.append((changes or []) + self._changes(events, told))
+            self._journal.append((changes or []) + self.memory.changes(events, groups, told))
+        self.view.follow(events, (event.market.ticker for event in told if event.kind == "settled"))
         for event in events:
             if isinstance(event, Traded):
                 market = self.markets[event.ticker]
                 market.volume_e2 += event.count_e2
                 market.open_interest_e2 += event.count_e2 // 2
                 market.last_price_e4 = event.yes_price_e4
+            self.candles.hear(event, self.clock())
         for listener in self.listeners:
             for event in events:
                 listener(event)
             for market_event in told:
                 listener(market_event)
+        for group_listener in self.group_listeners:
+            for group_event in groups:
+                group_listener(group_event)
 
-    def _changes(self, events: Iterable[Event], told: Iterable[MarketEvent]) -> list[Change]:
-        changes: list[Change] = []
-        touched: set[str] = set()
-        for event in events:
-            if isinstance(event, OrderChanged):
-                changes.append({"k": "order", "v": msgspec.to_builtins(event.order)})
-            elif isinstance(event, Fill):
-                changes.append({"k": "fill", "v": msgspec.to_builtins(event)})
-                touched.add(event.ticker)
-        for market_event in told:
-            if market_event.market.touched:
-                changes.append(_market_change(market_event.market))
-                if market_event.kind == "settled":
-                    touched.add(market_event.market.ticker)
-                    changes += [
-                        {"k": "settlement", "v": msgspec.to_builtins(row)}
-                        for row in self.settlements[-200:]
-                        if row.ticker == market_event.market.ticker
-                    ]
-        if touched:
-            changes.append(self._account_change())
-            held = self.engine.account.positions
-            changes += [{"k": "position", "v": msgspec.to_builtins(held[t])} for t in sorted(touched) if t in held]
-        return changes
-
-    def _account_change(self) -> Change:
-        return {"k": "account", "cash_e6": self.engine.account.cash_e6, "fees_e6": self.engine.fees_taken_e6}
-
-    def _picture(self) -> Iterable[Change]:
-        """The whole state as changes, in the order they are to be restored."""
-        yield {"k": "clock", "label": self._label, "v": msgspec.to_builtins(self._path_clock)}
-        yield self._account_change()
-        for market in self.markets.values():
-            if market.touched:
-                yield _market_change(market)
-        for position in self.engine.account.positions.values():
-            yield {"k": "position", "v": msgspec.to_builtins(position)}
-        for order in self.engine.orders.values():
-            yield {"k": "order", "v": msgspec.to_builtins(order)}
-        for fill in self.engine.fills:
-            yield {"k": "fill", "v": msgspec.to_builtins(fill)}
-        for row in self.settlements:
-            yield {"k": "settlement", "v": msgspec.to_builtins(row)}
-        for client_order_id in self.engine.client_ids:
-            yield {"k": "cid", "id": client_order_id}
-
-    def _restore(self, change: Change) -> None:
-        kind = change["k"]
-        if kind == "clock":
-            if change["label"] == self._label:
-                self._path_clock = msgspec.convert(change["v"], PathClock)
-            else:
-                log.warning(
-                    "the journal's price path was %s, now it is %s: prices start anew", change["label"], self._label
-                )
-        elif kind == "account":
-            self.engine.account.cash_e6, self.engine.fees_taken_e6 = change["cash_e6"], change["fees_e6"]
-        elif kind == "market":
-            market = msgspec.convert(change["v"], SimMarket)
-            self.markets[market.ticker] = market
-        elif kind == "position":
-            position = msgspec.convert(change["v"], Position)
-            self.engine.account.positions[position.ticker] = position
-        elif kind == "order":
-            order = msgspec.convert(change["v"], Order)
-            self.engine.orders[order.order_id] = order
-        elif kind == "fill":
-            self.engine.fills.append(msgspec.convert(change["v"], Fill))
-        elif kind == "settlement":
-            self.settlements.append(msgspec.convert(change["v"], Settlement))
-        elif kind == "cid":
-            self.engine.client_ids.add(change["id"])
-
-
-def _market_change(market: SimMarket) -> Change:
-    return {"k": "market", "v": msgspec.to_builtins(market)}
+    def _tidy(self, now_s: float) -> None:
+        """Every few minutes forget what is old, and write a journal that grew long anew. After telling: also a market
+        that closed, settled and grew old in one tick, because the clock leapt, is told about before it is gone.
+        """
+        if now_s < self._next_tidy_s:
+            return
+        self._next_tidy_s = now_s + TIDY_EVERY_S
+        for market in list(self.markets.values()):
+            if market.status == "finalized" and not market.touched and now_s > market.definition.close_s + KEEP_ENDED_S:
+                self.drop(market)
+        self.memory.prune()
+        if self._journal is not None and self._journal.is_long():
+            self._journal.start(self.memory.picture())

@@ -22,6 +22,7 @@ __all__ = ["Crowd"]
 
 _SERIES = {  # seconds between looks, move that makes a maker requote (e4), trades per second at the money
     "KXBTCD": (2.0, 100, 0.06),
+    "KXBTC": (4.0, 100, 0.02),
     "KXBTC15M": (1.0, 100, 0.4),
     "KXBTCSIM": (2.0, 200, 0.09),
 }
@@ -63,7 +64,7 @@ class Crowd:
         volatility = self._index.volatility(int(now_s))
         price_e2 = self._index.now_e2(now_s)
         for market in markets:
-            if market.status != "active" or market.strike_e2 is None:
+            if market.status != "active" or market.awaits_strike:
                 continue
             maker = self._makers.get(market.ticker)
             if maker is None:
@@ -79,9 +80,14 @@ class Crowd:
         every_s, move_e4, _ = _SERIES[market.definition.series_ticker]
         maker.bias_e4 = 0.98 * maker.bias_e4 + self._random.gauss(0, 20)
         known_sum, known = self._index.window_sum_e2(market.definition.close_s, int(now_s))
-        fair = fair_yes(
-            price_e2, market.strike_e2 or 0, market.definition.close_s - now_s, volatility, known_sum, known
-        )
+        left_s = market.definition.close_s - now_s
+        chances = [
+            (1.0 if is_floor else 0.0)
+            if strike_e2 is None
+            else fair_yes(price_e2, strike_e2, left_s, volatility, known_sum, known)
+            for strike_e2, is_floor in ((market.floor_e2, True), (market.cap_e2, False))
+        ]
+        fair = max(0.0, chances[0] - chances[1])  # above the floor, and not above the cap
         # The lean vanishes towards the ends: nobody errs by a cent at 99.8.
         maker.fair_e4 = 10_000 * fair + maker.bias_e4 * 4 * fair * (1 - fair)
         is_near = 0.02 < fair < 0.98

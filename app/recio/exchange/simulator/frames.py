@@ -10,10 +10,22 @@ from recio.exchange.simulator.account import Position
 from recio.exchange.simulator.engine import MatchBook
 from recio.exchange.simulator.index import WINDOW_S, Index, decimals
 from recio.exchange.simulator.market import SHARD, SimMarket, price_ranges
-from recio.exchange.simulator.orders import BookChanged, Fill, Order, Traded
+from recio.exchange.simulator.orders import BookChanged, Fill, GroupChanged, Order, Traded
 from recio.units import ONE_DOLLAR_E4
 
-__all__ = ["delta", "fill", "index_value", "lifecycle", "market_position", "snapshot", "ticker", "trade", "user_order"]
+__all__ = [
+    "delta",
+    "fill",
+    "index_value",
+    "index_value_5hz",
+    "lifecycle",
+    "market_position",
+    "order_group",
+    "snapshot",
+    "ticker",
+    "trade",
+    "user_order",
+]
 
 Json = dict[str, Any]
 
@@ -105,6 +117,8 @@ def user_order(order: Order) -> Json:
         "created_ts_ms": order.created_ms,
         "last_updated_ts_ms": order.updated_ms,
     }
+    if row["expiration_time"] is None:
+        del row["expiration_time"]
     if order.reason:
         row["last_update_reason"] = order.reason
     return row
@@ -122,6 +136,14 @@ def market_position(held: Position) -> Json:
         "position_fee_cost_dollars": render.money(held.fees_e6),
         "volume_fp": render.count(abs(held.position_e2)),
     }
+
+
+def order_group(changed: GroupChanged) -> Json:
+    """order_group_updates."""
+    body: Json = {"event_type": changed.kind, "order_group_id": changed.group_id, "ts_ms": changed.at_ms}
+    if changed.kind in ("created", "limit_updated"):
+        body["contracts_limit_fp"] = render.count(changed.limit_e2)
+    return body
 
 
 def lifecycle(kind: str, market: SimMarket) -> Json | None:
@@ -154,6 +176,7 @@ def lifecycle(kind: str, market: SimMarket) -> Json | None:
             },
         }
     elif kind == "metadata_updated":
+        del body["exchange_index"]  # the one message that does not say it
         body |= {"strike_type": definition.strike_type, "yes_sub_title": title, **strike}
     elif kind == "determined":
         body |= {
@@ -192,3 +215,16 @@ def index_value(index: Index, second: int, now_ms: int) -> Json:
             "window_end_ts_exclusive": second * 1000 + 1,
         }
     return body
+
+
+def index_value_5hz(index: Index, at_s: float, now_ms: int) -> Json:
+    """cfbenchmarks_value_5hz: the index between whole seconds."""
+    source_ms, cents = int(at_s * 1000), index.now_e2(at_s)
+    value = decimals(cents, 1, 2)
+    return {
+        "index_id": "BRTI",
+        "value_usd": decimals(cents, 1, 8),
+        "source_ts_ms": source_ms,
+        "received_at": now_ms,
+        "data": json.dumps({"type": "value", "id": "BRTI", "time": source_ms, "value": value}),
+    }

@@ -1,7 +1,7 @@
 """What must survive a kill -9: one JSON line per operation, on disk before the answer goes out.
 
-A line is whole or it never happened: an operation whose line was torn was never answered. At start the file is read,
-written anew as one picture, and put in place by a rename.
+A line is whole or it never happened: an operation whose line was torn was never answered. At start, and when
+it has grown long, the state is written anew as one picture and put in place by a rename.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ __all__ = ["Journal", "JournalError"]
 
 log = logging.getLogger(__name__)
 Change = dict[str, Any]
+LONG_BYTES = 8 << 20
 
 
 class JournalError(Exception):
@@ -33,6 +34,7 @@ class Journal:
         """Open (and lock) it; JournalError when that cannot be done."""
         self._path = folder / "journal.jsonl"
         self._encoder = msgspec.json.Encoder()
+        self._start_bytes = self._bytes = 0
         self._file: int | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -74,13 +76,20 @@ class Journal:
                     out.write(self._encoder.encode([change]) + b"\n")
                 out.flush()
                 os.fsync(out.fileno())
+                self._start_bytes = self._bytes = out.tell()
             temporary.replace(self._path)
             folder = os.open(self._path.parent, os.O_RDONLY)
             os.fsync(folder)
             os.close(folder)
-            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+            former, self._file = self._file, os.open(self._path, os.O_WRONLY | os.O_APPEND)
+            if former is not None:
+                os.close(former)
         except OSError as problem:
             raise JournalError(f"cannot write {temporary}: {problem}") from problem
+
+    def is_long(self) -> bool:
+        """Whether it is worth while to write the state anew in place of its history."""
+        return self._bytes - self._start_bytes > LONG_BYTES
 
     def append(self, changes: list[Change]) -> None:
         """Put one operation on disk. JournalError: it may not be answered as done."""
@@ -93,6 +102,7 @@ class Journal:
             if os.write(self._file, line) != len(line):
                 raise OSError("short write")
             os.fdatasync(self._file)
+            self._bytes += len(line)
         except OSError as problem:
             raise JournalError(f"cannot write {self._path}: {problem}") from problem
 

@@ -51,7 +51,28 @@ class SimMarket(msgspec.Struct):
     @property
     def settle_after_s(self) -> tuple[int, int]:
         """Seconds from the close to the result, and from the result to the payment."""
-        return (60, 5) if self.definition.series_ticker == "KXBTCD" else (3, 1)
+        return (60, 5) if self.definition.series_ticker in ("KXBTCD", "KXBTC") else (3, 1)
+
+    @property
+    def floor_e2(self) -> int | None:
+        """The strike to be above; None below a cap only, and before it is known."""
+        return self.strike_e2
+
+    @property
+    def cap_e2(self) -> int | None:
+        """The strike not to be above."""
+        return self.definition.cap_e2
+
+    @property
+    def awaits_strike(self) -> bool:
+        """A 15-minute market before its opening."""
+        return self.strike_e2 is None and self.cap_e2 is None
+
+    @property
+    def middle_e2(self) -> int:
+        """Where on the price axis it lies."""
+        ends = [end for end in (self.strike_e2, self.cap_e2) if end is not None]
+        return sum(ends) // len(ends) if ends else 0
 
     def is_on_grid(self, price_e4: int) -> bool:
         """Whether an order may have this price."""
@@ -65,14 +86,19 @@ class SimMarket(msgspec.Struct):
     def determine(self, window_sum_e2: int, now_ms: int) -> None:
         """Fix the result from the sum of the window's sixty index values (cents).
 
-        ``greater`` compares the exact mean, strictly; ``greater_or_equal`` the mean rounded to cents, as the rules say.
+        KXBTCD's ``greater`` compares the exact mean, strictly; ``greater_or_equal`` and the bands of KXBTC the mean
+        rounded to cents: of the bands and tails of an event exactly one wins.
         """
-        if self.strike_e2 is None:
+        if self.awaits_strike:
             raise ValueError(f"{self.ticker} has no strike to compare with")
-        if self.definition.strike_type == "greater":
-            above = window_sum_e2 > WINDOW_S * self.strike_e2
-        else:
-            above = (2 * window_sum_e2 + WINDOW_S) // (2 * WINDOW_S) >= self.strike_e2
-        self.result, self.value_e4 = ("yes", 10_000) if above else ("no", 0)
+        rounded_e2 = (2 * window_sum_e2 + WINDOW_S) // (2 * WINDOW_S)
+        floor_e2 = self.strike_e2 if self.strike_e2 is not None else -1
+        if self.definition.strike_type == "greater" and self.definition.series_ticker != "KXBTC":
+            is_yes = window_sum_e2 > WINDOW_S * floor_e2
+        elif self.definition.strike_type == "greater":
+            is_yes = rounded_e2 > floor_e2
+        else:  # greater_or_equal, between, less
+            is_yes = floor_e2 <= rounded_e2 and (self.cap_e2 is None or rounded_e2 <= self.cap_e2)
+        self.result, self.value_e4 = ("yes", 10_000) if is_yes else ("no", 0)
         self.expiration_value = decimals(window_sum_e2, WINDOW_S, 2)
         self.status, self.determined_ms, self.updated_ms = "determined", now_ms, now_ms

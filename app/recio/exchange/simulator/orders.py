@@ -6,7 +6,7 @@ import msgspec
 
 from recio.units import ONE_DOLLAR_E4
 
-__all__ = ["BookChanged", "Event", "Fill", "Order", "OrderChanged", "Rejected", "Traded"]
+__all__ = ["BookChanged", "Event", "Fill", "GroupChanged", "Order", "OrderChanged", "Rejected", "Traded"]
 
 
 class Order(msgspec.Struct):
@@ -32,6 +32,11 @@ class Order(msgspec.Struct):
     self_trade: str = "taker_at_cross"
     expires_s: int | None = None
     reason: str = ""
+    post_only: bool = False
+    cancel_on_pause: bool = False
+    group_id: str = ""
+    overpaid_e6: int = 0  # by rounding, not yet paid back
+    priority: int = 0  # of those that rest: who came later has more; a restart needs it
 
     def own_price_e4(self, yes_price_e4: int) -> int:
         """What one contract of what this order buys costs: YES for a bid, NO for an ask."""
@@ -79,6 +84,15 @@ class OrderChanged(msgspec.Struct, frozen=True):
     """An order of the user's is now like this (a copy)."""
 
     order: Order
+
+
+class GroupChanged(msgspec.Struct, frozen=True):
+    """An order group was created, triggered, reset, deleted or limit_updated."""
+
+    kind: str
+    group_id: str
+    limit_e2: int
+    at_ms: int
 
 
 Event = BookChanged | Traded | OrderChanged | Fill

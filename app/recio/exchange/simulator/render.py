@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recio.exchange.simulator.account import Position, Settlement
-from recio.exchange.simulator.engine import MatchBook
+from recio.exchange.simulator.groups import OrderGroup
 from recio.exchange.simulator.ladders import eastern
 from recio.exchange.simulator.market import SHARD, SimMarket, price_ranges
+from recio.exchange.simulator.matchbook import MatchBook
 from recio.exchange.simulator.orders import Fill, Order, Traded
+from recio.exchange.simulator.shards import Transfer
 from recio.units import ONE_DOLLAR_E4, format_fixed
 
 __all__ = [
@@ -17,24 +19,35 @@ __all__ = [
     "USER_ID",
     "event",
     "fill",
+    "group",
     "iso",
+    "lean",
     "market",
     "order",
     "orderbook",
     "position",
     "series",
     "settlement",
+    "strikes",
     "trade",
+    "transfer",
 ]
 
 Json = dict[str, Any]
 USER_ID = "5f0c0000-0000-4000-8000-000000000001"
 SERIES = {
     "KXBTCD": ("hourly", "Bitcoin price at the hour"),
+    "KXBTC": ("hourly", "Bitcoin price range at the hour"),
     "KXBTC15M": ("fifteen_min", "Bitcoin price up in 15 minutes"),
     "KXBTCSIM": ("custom", "Bitcoin price in two minutes (simulator only)"),
 }
+_DEPRECATED = ("liquidity_dollars", "side", "action", "taker_side")  # but a widespread client insists on them
 _SOURCES = [{"name": "CF Benchmarks", "url": "https://www.cfbenchmarks.com/data/indices/BRTI"}]
+
+
+def lean(row: Json, compat: str) -> Json:
+    """A row as ``compat`` wants it: 'spec' leaves out what the specification calls deprecated or does not know."""
+    return row if compat == "sdk" else {name: value for name, value in row.items() if name not in _DEPRECATED}
 
 
 def iso(at_s: float) -> str:
@@ -71,10 +84,24 @@ def top_of_book(book: MatchBook) -> tuple[int, int, int, int]:
 
 def yes_sub_title(market: SimMarket) -> str:
     """What YES says, in words."""
-    if market.strike_e2 is None:
+    if market.awaits_strike:
         return "Target price: TBD"
-    strike = market.strike_e2 + (1 if market.definition.strike_type == "greater" else 0)
-    return f"${strike // 100:,}.{strike % 100:02d} or above" if strike % 100 else f"${strike // 100:,} or above"
+    floor_e2, cap_e2 = market.floor_e2, market.cap_e2
+    if floor_e2 is None:
+        return f"${_short_dollars(cap_e2 or 0)} or below"
+    if cap_e2 is not None:
+        return f"${_short_dollars(floor_e2)} to {_short_dollars(cap_e2)}"
+    return f"${_short_dollars(floor_e2 + (1 if market.definition.strike_type == 'greater' else 0))} or above"
+
+
+def _short_dollars(cents: int) -> str:
+    return f"{cents // 100:,}.{cents % 100:02d}" if cents % 100 else f"{cents // 100:,}"
+
+
+def strikes(market: SimMarket) -> Json:
+    """floor_strike and cap_strike, as far as there are any: JSON numbers."""
+    named = (("floor_strike", market.floor_e2), ("cap_strike", market.cap_e2))
+    return {name: strike_e2 / 100 for name, strike_e2 in named if strike_e2 is not None}
 
 
 def market(market: SimMarket, book: MatchBook) -> Json:
@@ -130,8 +157,7 @@ def market(market: SimMarket, book: MatchBook) -> Json:
         "is_provisional": False,
         "exchange_index": SHARD,
     }
-    if market.strike_e2 is not None:
-        row["floor_strike"] = market.strike_e2 / 100
+    row |= strikes(market)
     if market.value_e4 is not None:
         row["settlement_value_dollars"] = dollars(market.value_e4)
     if market.settled_ms:
@@ -149,7 +175,7 @@ def event(markets: list[SimMarket]) -> Json:
         "title": SERIES[definition.series_ticker][1],
         "sub_title": f"{local:%b %d, %Y at %H:%M:%S} New York",
         "collateral_return_type": "",
-        "mutually_exclusive": False,
+        "mutually_exclusive": definition.series_ticker == "KXBTC",
         "category": "Crypto",
         "strike_date": _whole(definition.close_s),
         "settlement_sources": _SOURCES,
@@ -240,8 +266,8 @@ def order(order: Order) -> Json:
         "created_time": iso(order.created_ms / 1000),
         "last_update_time": iso(order.updated_ms / 1000),
         "self_trade_prevention_type": order.self_trade,
-        "order_group_id": None,
-        "cancel_order_on_pause": False,
+        "order_group_id": order.group_id or None,
+        "cancel_order_on_pause": order.cancel_on_pause,
         "subaccount_number": 0,
         "exchange_index": SHARD,
     }
@@ -300,3 +326,28 @@ def settlement(row: Settlement) -> Json:
         "fee_cost": money(row.fees_e6),
         "value": row.value_e4 // 100,
     }
+
+
+def group(group: OrderGroup) -> Json:
+    """An OrderGroup object."""
+    return {
+        "id": group.group_id,
+        "contracts_limit_fp": count(group.limit_e2),
+        "is_auto_cancel_enabled": True,
+        "exchange_index": SHARD,
+    }
+
+
+def transfer(done: Transfer) -> Json:
+    """An IntraExchangeInstanceTransfer object."""
+    row: Json = {
+        "transfer_id": done.transfer_id,
+        "source": "event_contract",
+        "destination": "event_contract",
+        "source_exchange_shard": done.source,
+        "destination_exchange_shard": done.destination,
+        "amount": money(done.amount_e6),
+        "status": "complete",
+        "created_ts": done.at_ms // 1000,
+    }
+    return row | ({"client_transfer_id": done.client_transfer_id} if done.client_transfer_id else {})

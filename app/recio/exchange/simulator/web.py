@@ -12,7 +12,7 @@ from aiohttp import web
 
 from recio.exchange.simulator.orders import Rejected
 
-__all__ = ["bad_query", "fail", "integer", "ok", "page", "rejected"]
+__all__ = ["bad_query", "fail", "integer", "ok", "page", "rejected", "too_many"]
 
 Row = TypeVar("Row")
 _MAX_PAGE = 1_000
@@ -36,6 +36,11 @@ def rejected(problem: Rejected) -> web.Response:
     return fail(problem.status, problem.code, problem.message, problem.details)
 
 
+def too_many() -> web.Response:
+    """429 has an error that is a string, and no Retry-After."""
+    return ok({"error": "too many requests"}, 429)
+
+
 def bad_query(text: str) -> web.Response:
     """The bare shape, used for query parameters."""
     return ok({"msg": text}, 400)
@@ -55,12 +60,21 @@ def integer(request: web.Request, name: str, default: int | None = None) -> int 
 
 
 def page(
-    request: web.Request, key: str, rows: Sequence[Row], render: Callable[[Row], Any], **more: Any
+    request: web.Request,
+    key: str,
+    rows: Sequence[Row],
+    render: Callable[[Row], Any],
+    most: int = _MAX_PAGE,
+    usual: int = 100,
+    **more: Any,
 ) -> web.Response:
-    """One page of rows and the cursor of the next. A garbage cursor reads as the first page, as on the exchange."""
-    limit = integer(request, "limit", 100) or 100
-    if not 1 <= limit <= _MAX_PAGE:
-        return bad_query(f"limit must be between 1 and {_MAX_PAGE}")
+    """One page of rows and the cursor of the next. A garbage cursor reads as the first page, as on the exchange.
+
+    ``usual`` is the page size without a limit, ``most`` the largest.
+    """
+    limit = integer(request, "limit", usual) or usual
+    if not 1 <= limit <= most:
+        return bad_query(f"limit must be between 1 and {most}")
     start = _offset(request.query.get("cursor", ""))
     end = start + limit
     cursor = base64.urlsafe_b64encode(f"o{end}".encode()).decode() if end < len(rows) else ""

@@ -1,0 +1,101 @@
+"""Faults set on a running simulator, and what a client of ours sees of them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import select
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from simulator_process import Process
+
+from recio.exchange.kalshi import messages
+from recio.exchange.kalshi.book import Books
+from recio.exchange.kalshi.models import Market, NewOrder
+from recio.exchange.kalshi.subscribe import get_snapshot, subscribe, ws_headers
+from recio.exchange.stream import Feed
+
+ORDERS = "/trade-api/v2/portfolio/events/orders"
+
+
+def admin(simulator: Process, method: str, body: object = None, **headers: str) -> tuple[int, Any]:
+    """One call of /admin/faults."""
+    connection = http.client.HTTPConnection("127.0.0.1", simulator.port, timeout=5)
+    payload = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+    connection.request(method, "/admin/faults", payload, headers)
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    connection.close()
+    return response.status, answer
+
+
+@contextmanager
+def faults(simulator: Process, *rows: dict[str, Any]) -> Iterator[Callable[[], list[int]]]:
+    """These faults for a while; the value tells how often each was committed."""
+    status, answer = admin(simulator, "PUT", {"faults": list(rows), "seed": 7})
+    assert status == 200, answer
+    try:
+        yield lambda: [row["hits"] for row in admin(simulator, "GET")[1]["faults"]]
+    finally:
+        admin(simulator, "DELETE")
+
+
+def order_for(market: Market, price_e4: int = 9_900, **more: object) -> NewOrder:
+    """An order that fills at once, or with a low price rests."""
+    values = {"ticker": market.ticker, "book_side": "bid", "count_e2": 100, "yes_price_e4": price_e4}
+    return NewOrder(**(values | {"client_order_id": str(uuid.uuid4())} | more))  # type: ignore[arg-type]
+
+
+def feed_of(simulator: Process, hello: list[bytes], **more: Any) -> Feed:
+    """A signed feed that reconnects quickly."""
+    return Feed(
+        simulator.ws,
+        lambda: ws_headers("k", simulator.pem, simulator.ws),
+        hello,
+        "test",
+        **({"backoff_base_s": 0.1, "backoff_cap_s": 0.4} | more),
+    )
+
+
+class Watcher:
+    """Follows order books as the watchdog does: gap -> stale -> snapshot, terminal error -> subscribe again."""
+
+    def __init__(self, simulator: Process, tickers: list[str], **more: Any) -> None:
+        self.tickers = tickers
+        self.books = Books()
+        self.was_stale = self.asked = self.resubscribed = self.deltas = 0
+        self.connection = 0
+        self.feed = feed_of(simulator, [subscribe(1, ["orderbook_delta"], tickers)], **more)
+
+    def follow(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+        """Work for so long, or until the condition holds; whether it did."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not until():
+            select.select([self.feed], [], [], 0.2)
+            for frame in self.feed.drain():
+                self._take(frame.connection, messages.parse_frame(frame.data), frame.received_s)
+            for sid, stale in self.books.stale_by_sid().items():
+                self.was_stale += 1
+                self.asked += self.feed.send(get_snapshot(9, sid, stale))
+        return until()
+
+    def _take(self, connection: int, message: messages.Message, received_s: float) -> None:
+        if connection != self.connection:
+            self.connection = connection
+            self.books.reset()
+        if isinstance(message, messages.ErrorFrame) and message.is_terminal:
+            self.resubscribed += 1
+            self.books.reset()
+            self.feed.send(subscribe(2, ["orderbook_delta"], self.tickers))
+        changed = self.books.apply(message, received_s)
+        self.deltas += isinstance(message, messages.BookDelta) and changed is not None
+        assert changed is None or changed.stale or not changed.crossed
+
+    @property
+    def whole(self) -> bool:
+        """Every book is there and trusted."""
+        return all((book := self.books.get(t)) is not None and not book.stale for t in self.tickers)
