@@ -89,9 +89,10 @@ class Watcher:
             self.books.reset()
         if isinstance(message, messages.ErrorFrame) and message.is_terminal:
             self.resubscribed += 1
-            self.books.reset()
             self.feed.send(subscribe(2, ["orderbook_delta"], self.tickers))
         changed = self.books.apply(message, received_s)
+        if isinstance(message, messages.ErrorFrame) and message.is_terminal:
+            assert not self.books.stale_by_sid() and not self.whole, "stale, and nobody left to ask for snapshots"
         self.deltas += isinstance(message, messages.BookDelta) and changed is not None
         assert changed is None or changed.stale or not changed.crossed
 

@@ -14,9 +14,11 @@ import pytest
 from fault_desk import feed_of
 from simulator_process import Process
 
+from recio.exchange.http import HttpConnection
 from recio.exchange.kalshi import messages
 from recio.exchange.kalshi.client import KalshiClient
 from recio.exchange.kalshi.models import Market, NewOrder
+from recio.exchange.kalshi.signing import Signer
 from recio.exchange.stream import Feed
 
 Near = Callable[[KalshiClient, float], Market]
@@ -133,7 +135,19 @@ def test_indexes_are_listed_added_removed_and_come_five_times_a_second(talk: Tal
     assert talk.wait(lambda f: f["type"] == "cfbenchmarks_value")["sid"] == slow
 
 
-def test_an_order_its_position_and_its_group_are_told(talk: Talk, client: KalshiClient, near_market: Near) -> None:
+def signed(simulator: Process, method: str, path: str, body: Json | None = None) -> Json:
+    """A call our client has no use for."""
+    http = HttpConnection(simulator.rest)
+    signer = Signer("k", simulator.pem)
+    payload = None if body is None else json.dumps(body).encode()
+    answer = http.request(method, path, lambda: signer.headers(method, http.prefix + path, time.time()), payload)
+    http.close()
+    assert answer.status < 300, answer
+    found: Json = json.loads(answer.body or b"{}")
+    return found
+
+
+def test_an_order_and_its_position_are_told(talk: Talk, client: KalshiClient, near_market: Near) -> None:
     talk.subscribe("user_orders")
     talk.subscribe("market_positions")
     market = near_market(client, 8.0)
@@ -142,6 +156,19 @@ def test_an_order_its_position_and_its_group_are_told(talk: Talk, client: Kalshi
     assert isinstance(told, messages.OrderFrame) and told.order.order_id == ack.order_id
     held = messages.parse_frame(json.dumps(talk.wait(lambda f: f["type"] == "market_position")))
     assert isinstance(held, messages.PositionFrame) and held.market_ticker == market.ticker and held.cost_e6 > 0
+
+
+def test_order_groups_are_told_with_a_sequence(simulator: Process, talk: Talk) -> None:
+    sid = talk.subscribe("order_group_updates")
+    group = signed(simulator, "POST", "/portfolio/order_groups/create", {"contracts_limit": 5})["order_group_id"]
+    signed(simulator, "PUT", f"/portfolio/order_groups/{group}/trigger")
+    signed(simulator, "PUT", f"/portfolio/order_groups/{group}/reset")
+    signed(simulator, "DELETE", f"/portfolio/order_groups/{group}")
+    frames = [talk.wait(lambda f: f["type"] == "order_group_updates") for _ in range(4)]
+    assert [f["msg"]["event_type"] for f in frames] == ["created", "triggered", "reset", "deleted"]
+    assert [f["seq"] for f in frames] == [1, 2, 3, 4] and {f["sid"] for f in frames} == {sid}
+    first = messages.parse_frame(json.dumps(frames[0]))
+    assert isinstance(first, messages.OrderGroupFrame) and first.contracts_limit_e2 == 500
 
 
 @pytest.mark.parametrize(

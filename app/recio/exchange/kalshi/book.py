@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
-from recio.exchange.kalshi.messages import BookDelta, BookSnapshot, Message
+from recio.exchange.kalshi.messages import BookDelta, BookSnapshot, ErrorFrame, Message, Unsubscribed
 from recio.units import ONE_DOLLAR_E4
 
 __all__ = ["Book", "Books", "SequenceTracker", "Verdict"]
@@ -88,7 +88,8 @@ class Book:
 class Books:
     """The books of one connection: joins Book and SequenceTracker.
 
-    On a new connection call ``reset``; after ``apply`` look at ``stale_by_sid`` and send get_snapshot for those.
+    On a new connection call ``reset``; after ``apply`` look at ``stale_by_sid`` and send get_snapshot for those. A
+    terminal error makes the books of its subscription stale: subscribe again.
     """
 
     def __init__(self) -> None:
@@ -111,6 +112,9 @@ class Books:
             if verdict is not Verdict.OK:
                 self.gaps += 1
                 self._mark_stale(message.sid)
+        if isinstance(message, Unsubscribed) or (isinstance(message, ErrorFrame) and message.is_terminal):
+            self._end(message.sid)
+            return None
         if isinstance(message, BookSnapshot):
             book = self._books.setdefault(message.market_ticker, Book(message.market_ticker))
             if message.sid is not None:
@@ -145,6 +149,12 @@ class Books:
         self._sid_of.clear()
         for book in self._books.values():
             book.stale = True
+
+    def _end(self, sid: int | None) -> None:
+        """The subscription is over (None: nobody says which, so all are): its books are stale and nobody's to ask."""
+        for ticker in [t for t, its_sid in self._sid_of.items() if sid is None or its_sid == sid]:
+            self._books[ticker].stale = True
+            del self._sid_of[ticker]
 
     def _mark_stale(self, sid: int) -> None:
         for ticker, its_sid in self._sid_of.items():

@@ -126,7 +126,7 @@ class ClockSkew(Fault, frozen=True, kw_only=True):
 
 
 class Maintenance(Fault, frozen=True, kw_only=True):
-    """``trading``: creates are refused, cancels work. ``exchange``: signed calls are refused too."""
+    """``trading``: creates are refused, cancels work. ``exchange``: everything but the status is a 503. To everybody."""
 
     scope: Annotated[str, msgspec.Meta(pattern="^(trading|exchange)$")] = "trading"
 
@@ -307,6 +307,11 @@ class Faults:
         """How far reads lag; 0 without such a fault."""
         found = next((fault for _, fault in self._fitting(LaggingReads, "", "", "")), None) if self.any else None
         return round(found.lag_s * 1000) if found else 0
+
+    def maintenance(self) -> str:
+        """The scope of the pause, or ''."""
+        found = next((fault for _, fault in self._fitting(Maintenance, "", "", "")), None) if self.any else None
+        return found.scope if found else ""
 
     def listing(self) -> list[dict[str, Any]]:
         """Every fault with its keys and how often it was committed."""

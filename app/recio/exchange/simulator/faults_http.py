@@ -18,7 +18,6 @@ from recio.exchange.simulator.faults import (
     ErrorBefore,
     FaultError,
     Faults,
-    Maintenance,
     NoOrder,
     RateLimited,
     TimeoutAfter,
@@ -45,7 +44,8 @@ class FaultyHttp:
         self._faults, self._exchange, self._prefix = faults, exchange, prefix
         self._orders = f"{prefix}/portfolio/events/orders"
         self._usual_lag_ms = exchange.view.lag_ms
-        self._set_lag()
+        self._paused = ""
+        self._set_state()
 
     # ------------------------------------------------------------------ the middleware
     async def around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -56,16 +56,21 @@ class FaultyHttp:
         refused = await self._before(request, path)
         if refused is not None:
             return refused
-        self._set_lag()
+        self._set_state()
         response = await handler(request)
         if isinstance(response, web.Response) and response.status < 300:
             return await self._after(request, path, response)
         return response
 
-    def _set_lag(self) -> None:
+    def _set_state(self) -> None:
+        """Faults that are a state of the exchange: reads that lag, a pause."""
         lag_ms = self._faults.lag_ms() or self._usual_lag_ms
         if lag_ms != self._exchange.view.lag_ms:
             self._exchange.view.set_lag(lag_ms)
+        paused = self._faults.maintenance()
+        if paused != self._paused:
+            self._paused = paused
+            self._exchange.pause(trading_active=not paused, exchange_active=paused != "exchange")
 
     async def _before(self, request: web.Request, path: str) -> web.Response | None:
         take, method = self._faults.take, request.method
@@ -77,13 +82,9 @@ class FaultyHttp:
             return ok({"error": "too many requests"}, 429)
         self._check_window(request)
         creates = method == "POST" and path.startswith(self._orders)
-        if path.startswith(self._prefix) and not path.startswith(f"{self._prefix}/exchange/"):
-            pause = self._faults.take(Maintenance, path, method)
-            if pause and pause.scope == "exchange":
-                return ok(_stopped({"exchange_active": True, "trading_active": True}, "exchange"), 503)
-            if pause and creates:
-                # The code is inferred: no recording of a refusal during a pause was found.
-                return fail(400, "trading_is_paused", "trading is paused", "maintenance")
+        private = path.startswith(self._prefix) and not path.startswith(f"{self._prefix}/exchange/")
+        if private and self._paused == "exchange":
+            return ok({"exchange_active": False, "trading_active": False}, 503)
         if creates and take(UnfundedShard, path, method):
             return fail(404, "user_not_found", "user not found")
         return None
@@ -104,8 +105,6 @@ class FaultyHttp:
             return await _hang(request, hold.hold_s)
         if path.startswith(self._orders) and take(NoOrder, path, method):
             return ok({k: v for k, v in _json(response).items() if k != "order_id"}, response.status)
-        if path == f"{self._prefix}/exchange/status" and (pause := take(Maintenance, path, method)):
-            return ok(_stopped(_json(response), pause.scope))
         if path == f"{self._prefix}/portfolio/balance" and take(UnfundedShard, path, method):
             return ok(_unfunded(_json(response)))
         return response
@@ -138,14 +137,14 @@ class FaultyHttp:
         except FaultError as problem:
             return fail(400, "bad_request", str(problem))
         self._faults.replace(faults, seed)
-        self._set_lag()
+        self._set_state()
         return await self.list_faults(request)
 
     async def delete_faults(self, request: web.Request) -> web.Response:
         """DELETE /admin/faults: a healthy exchange again."""
         _require_loopback(request)
         self._faults.replace([])
-        self._set_lag()
+        self._set_state()
         return await self.list_faults(request)
 
 
@@ -176,12 +175,6 @@ async def _hang(request: web.Request, hold_s: float) -> web.Response:
 def _json(response: web.Response) -> Json:
     found: Json = msgspec.json.decode(response.body if isinstance(response.body, bytes) else b"{}")
     return found
-
-
-def _stopped(status: Json, scope: str) -> Json:
-    changed = {"trading_active": False} | ({"exchange_active": False} if scope == "exchange" else {})
-    shards = [shard | changed for shard in status.get("exchange_index_statuses", [])]
-    return status | changed | ({"exchange_index_statuses": shards} if shards else {})
 
 
 def _unfunded(balance: Json) -> Json:
