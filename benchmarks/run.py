@@ -157,7 +157,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", default="trial", help="the host (default: trial)")
     parser.add_argument(
-        "--hours", type=int, default=24, help="simulated for the exchange's memory (default: 24; 0: none)"
+        "--hours",
+        type=int,
+        default=0,
+        help="simulated for the exchange's memory (default: 0, none; a day of 24 takes six minutes)",
     )
     arguments = parser.parse_args()
     summary = PROJECT / "build" / f"{arguments.name}.json"
