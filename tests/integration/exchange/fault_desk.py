@@ -71,17 +71,17 @@ class Watcher:
         self.connection = 0
         self.feed = feed_of(simulator, [subscribe(1, ["orderbook_delta"], tickers)], **more)
 
-    def follow(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
-        """Work for so long, or until the condition holds; whether it did."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not until():
+    def follow(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        """Work for so long; with a condition until it holds, at most four times so long: machines are busy. Whether it did."""
+        deadline = time.monotonic() + (seconds if until is None else 4 * seconds)
+        while time.monotonic() < deadline and not (until is not None and until()):
             select.select([self.feed], [], [], 0.2)
             for frame in self.feed.drain():
                 self._take(frame.connection, messages.parse_frame(frame.data), frame.received_s)
             for sid, stale in self.books.stale_by_sid().items():
                 self.was_stale += 1
                 self.asked += self.feed.send(get_snapshot(9, sid, stale))
-        return until()
+        return until is not None and until()
 
     def _take(self, connection: int, message: messages.Message, received_s: float) -> None:
         if connection != self.connection:

@@ -231,10 +231,10 @@ def test_a_silent_socket_with_healthy_pings_is_left(simulator: Process, watcher:
 
 def test_a_growing_age_reconnects(simulator: Process, watcher: Watcher) -> None:
     with faults(simulator, {"kind": "slow_frames", "delay_s": 0.6, "count": 1}):
-        assert watcher.follow(20.0, lambda: watcher.feed.connections == 2 and watcher.whole)
+        assert watcher.follow(45.0, lambda: watcher.feed.connections >= 2 and watcher.whole)
     assert "later than they did at first" in watcher.feed.last_error
-    assert watcher.follow(6.0, lambda: watcher.feed.age_s is not None)
-    assert watcher.feed.age_s is not None and watcher.feed.age_s < 1.0
+    # A new connection is young again; a busy machine may take a moment to read what waited.
+    assert watcher.follow(20.0, lambda: watcher.feed.age_s is not None and watcher.feed.age_s < 1.0)
 
 
 @pytest.mark.parametrize("code", [10, 25])
@@ -255,7 +255,7 @@ def test_a_storm_of_disconnects_ends_in_whole_books(simulator: Process, watcher:
 def test_a_handshake_refused_is_tried_again(simulator: Process) -> None:
     with faults(simulator, {"kind": "rate_limited", "path": "*/ws/v2", "count": 2}) as hits:
         feed = feed_of(simulator, [subscribe(1, ["fill"])], pings_count=True)
-        deadline = time.monotonic() + 8
+        deadline = time.monotonic() + 30
         while not feed.connected and time.monotonic() < deadline:
             time.sleep(0.1)
         assert feed.connected and hits() == [2]
@@ -272,14 +272,14 @@ def test_coinbase_falls_silent_slow_and_away(simulator: Process) -> None:
         feed = Feed(
             f"ws://{simulator.coinbase}/ws", None, [coinbase.subscribe()], "cb", silence_s=2.0, backoff_base_s=0.1
         )
-        deadline = time.monotonic() + 12
+        deadline = time.monotonic() + 30
         ticks = 0
         while (feed.connections < 2 or ticks < 3) and time.monotonic() < deadline:
             ticks += sum(isinstance(coinbase.parse_frame(f.data), coinbase.Tick) for f in feed.drain())
             time.sleep(0.1)
         assert feed.connections == 2 and ticks >= 3 and hits() == [1, 1]
     with faults(simulator, {"kind": "disconnect", "path": path, "count": 2}):
-        while feed.connections < 4 and time.monotonic() < deadline + 8:
+        while feed.connections < 4 and time.monotonic() < deadline + 30:
             time.sleep(0.1)
         assert feed.connections == 4
     feed.close()

@@ -61,7 +61,7 @@ def test_kill_9_loses_nothing_and_feeds_come_back(own_simulator: Process, near_m
     assert client.market(market.ticker).floor_strike_e2 == market.floor_strike_e2
     with pytest.raises(Exception, match="order_already_exists"):
         client.create_order(filled)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 40
     while feed.connections < 2 and time.monotonic() < deadline:
         select.select([feed], [], [], 0.5)
         feed.drain()
@@ -69,7 +69,7 @@ def test_kill_9_loses_nothing_and_feeds_come_back(own_simulator: Process, near_m
     feed.close()
     started = time.monotonic()
     assert own_simulator.end(signal.SIGTERM) == 0
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_a_hung_exchange_leaves_the_outcome_unknown_until_it_is_looked_up(
@@ -86,7 +86,7 @@ def test_a_hung_exchange_leaves_the_outcome_unknown_until_it_is_looked_up(
             client.create_order(order)
     finally:
         os.kill(own_simulator.child.pid, signal.SIGCONT)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while (found := client.order_by_client_id(order.client_order_id, market.ticker)) is None:
         assert time.monotonic() < deadline, "it was received, so it must turn up"
         time.sleep(0.1)
