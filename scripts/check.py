@@ -64,7 +64,14 @@ STEPS = (
     Step(
         "lint",
         "playbook syntax",
-        ("ansible-playbook", "-i", "inventory/local.yml", "--syntax-check", "site.yml"),
+        (
+            "ansible-playbook",
+            "-i",
+            "inventory/local.yml",
+            "--syntax-check",
+            "site.yml",
+            *(f"playbooks/{name}.yml" for name in ("backup", "restore", "rollback", "uninstall")),
+        ),
     ),
     pytest_step("unit"),
     pytest_step("property"),

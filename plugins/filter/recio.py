@@ -179,6 +179,22 @@ def postgresql_version(system: dict[str, str]) -> str:
     return POSTGRESQL.get(system["id"] + system["version"], "15")
 
 
+def rollback_target(releases: dict[str, Any], automatic: bool = False) -> str:
+    """The release to go back to: the newest complete one that passed the gate here and was not rolled back; empty when there is none.
+
+    ``automatic``: only away from a release that never passed the gate; one that did fails for another reason.
+    """
+    current = releases["current"]
+    if automatic and any(release["name"] == current and release["proven"] for release in releases["all"]):
+        return ""
+    good = [
+        release["name"]
+        for release in releases["all"]
+        if release["proven"] and not release["rolled_back"] and release["name"] != current
+    ]
+    return good[-1] if good else ""
+
+
 def unit_limits(service: dict[str, Any], contract: dict[str, Any], host: dict[str, Any]) -> dict[str, Any]:
     """A unit's figures from its row: weight in proportion to its share, quota and memory rails above its budget.
 
@@ -231,6 +247,6 @@ class FilterModule:
             f"recio_{function.__name__}": function
             for function in (
                 argument_options, variable_faults, text_faults, contract_fault, contract_yaml, host_faults, host_warnings,
-                postgresql_version, unit_limits, slice_limits, fstab_noatime, pg_value,
+                postgresql_version, rollback_target, unit_limits, slice_limits, fstab_noatime, pg_value,
             )
         }  # fmt: skip

@@ -23,6 +23,7 @@ ansible_facts: {description: The fact recio., type: dict, returned: always}
 
 import fcntl
 import glob
+import hashlib
 import os
 import platform
 import shutil
@@ -146,12 +147,25 @@ def address():
         probe.close()
 
 
+def release(marker):
+    """One complete release: whether the gate passed on it, whether it was rolled back, and the schema it needs."""
+    place = os.path.dirname(marker)
+    revisions = glob.glob(place + "/venv/lib/python*/site-packages/recio/store/migrations/versions/r[0-9]*_*.py")
+    return {
+        "name": os.path.basename(place),
+        "proven": os.path.exists(place + "/.proven"),
+        "rolled_back": os.path.exists(place + "/.rolled_back"),
+        "schema": max([os.path.basename(p)[1:5] for p in revisions], default=""),
+    }
+
+
 def releases(home):
     """What of the appliance is there."""
     current = os.path.realpath(home + "/current") if os.path.islink(home + "/current") else ""
     return {
         "current": os.path.basename(current),
         "complete": sorted(os.path.basename(os.path.dirname(p)) for p in glob.glob(home + "/releases/*/.complete")),
+        "all": [release(p) for p in sorted(glob.glob(home + "/releases/*/.complete"), key=os.path.getmtime)],
         "deployed": text("/var/lib/recio/deploy/deployed").strip(),
         "canary": text("/var/lib/recio/deploy/canary").strip(),
         "key_id": text("/etc/recio/keys/key_id").strip(),
@@ -159,6 +173,26 @@ def releases(home):
             os.path.exists("/etc/recio/keys/" + n) for n in ("kalshi_private.pem", "kalshi_public.pem", "key_id")
         ),
     }
+
+
+def backups():
+    """What of the backups is there; the key is named by a hash, never shown."""
+    key = text("/etc/recio/keys/backup_key").strip()
+    return {
+        "key_id": hashlib.sha256(key.encode()).hexdigest()[:16] if key else "",
+        "made": len(glob.glob("/var/backups/recio/*/manifest.json")) >= 3,
+    }
+
+
+def packages():
+    """Names of all installed packages."""
+    names, name = [], ""
+    for line in text("/var/lib/dpkg/status").splitlines():
+        if line.startswith("Package: "):
+            name = line[9:]
+        elif line.startswith("Status: ") and line.endswith(" installed"):
+            names.append(name)
+    return sorted(names)
 
 
 def main():
@@ -209,6 +243,10 @@ def main():
                 ),
                 "cluster_ours": text("/etc/recio/postgresql-cluster").strip(),
                 "releases": releases(module.params["home"]),
+                "backup": backups(),
+                "packages": [] if os.path.exists("/var/lib/recio/deploy/packages") else packages(),
+                "packages_noted": os.path.exists("/var/lib/recio/deploy/packages.before"),
+                "packages_recorded": os.path.exists("/var/lib/recio/deploy/packages"),
             }
         },
     )

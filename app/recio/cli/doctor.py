@@ -12,6 +12,7 @@ import typer
 
 from recio.contract import Contract, load
 from recio.contract.settings import Settings, load_settings
+from recio.monitoring.backup import complaint, read_status
 from recio.monitoring.host import measure
 from recio.monitoring.status import collect
 from recio.store.db import Database
@@ -74,7 +75,14 @@ def _keys(_contract: Contract, settings: Settings) -> Finding:
     return mode == 0o600, f"exchange key present, mode {mode:o}", f"chmod 600 {path}"
 
 
-_CHECKS: tuple[Callable[[Contract, Settings], Finding], ...] = (_database, _services, _exchange, _disk, _clock, _keys)
+def _backups(contract: Contract, _settings: Settings) -> Finding:
+    wrong = complaint(read_status(), time.time(), contract.backup.max_age_h)
+    return not wrong, f"backups: {wrong or 'made and verified'}", "recio backup list; recio backup now"
+
+
+_CHECKS: tuple[Callable[[Contract, Settings], Finding], ...] = (
+    _database, _services, _exchange, _disk, _clock, _keys, _backups,
+)  # fmt: skip
 
 
 def doctor() -> None:

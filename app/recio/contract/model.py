@@ -183,12 +183,20 @@ class BackupJob(Struct, frozen=True):
     keep_days: Count
 
 
+class RestoreTestJob(Struct, frozen=True):
+    """``at`` as above."""
+
+    at: Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
 class Backup(Struct, frozen=True):
-    """The three backups."""
+    """The three backups, the proof that they restore, and the age at which a missing one is an incident."""
 
     database: BackupJob
     files: BackupJob
     configuration: BackupJob
+    restore_test: RestoreTestJob
+    max_age_h: Count
 
 
 class FutureV3(Struct, frozen=True):

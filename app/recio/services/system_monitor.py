@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from recio.contract import TierName
+from recio.monitoring.backup import complaint, read_status
 from recio.monitoring.health import Check
 from recio.monitoring.host import Alarm, measure
 from recio.monitoring.status import collect
@@ -52,7 +53,16 @@ class SystemMonitor(Worker):
         for tier in self.ctx.contract.tiers:
             known = [s.pss_mb for s in status.services if s.tier == tier and s.pss_mb is not None]
             self._budget(tier, sum(known))
+        self._backups(now_s)
         self.useful(now_s)
+
+    def _backups(self, now_s: float) -> None:
+        """The backups' own account: too old, or not restorable, is an incident that closes with the next good one."""
+        cause = complaint(read_status(), now_s, self.ctx.contract.backup.max_age_h)
+        if cause:
+            open_incident(self.db, "backup", "warning", cause, "recio backup list; recio backup now", self.name)
+        else:
+            close_incident(self.db, "backup")
 
     def _alarm(self, metric: str, value: float) -> None:
         alarm, limit = self._alarms.get(metric), self.ctx.contract.thresholds.get(metric)

@@ -10,7 +10,7 @@ import psycopg2
 from psycopg2 import sql
 
 from recio.store.db import Database, connect
-from recio.store.rights import OPERATOR, OWNER, SCHEMAS, SERVICE_ROLES, grant_statements
+from recio.store.rights import BACKUP, OPERATOR, OWNER, SCHEMAS, SERVICE_ROLES, grant_statements
 
 __all__ = ["bootstrap", "migrate"]
 
@@ -23,6 +23,7 @@ _ROLE_SETTINGS: dict[str, dict[str, str]] = {
     "main_app": _WEB,
     OPERATOR: _WEB,
     OWNER: {"lock_timeout": "5s"},
+    BACKUP: {"lock_timeout": "10s", "default_transaction_read_only": "on"},
 }
 # spec: 5 to 20 connections in all. One for each worker, five for the web page, two for the operator.
 _CONNECTION_LIMITS = {"main_app": 5, OPERATOR: 2}
@@ -52,12 +53,13 @@ def bootstrap(dsn: str, database: str) -> bool:
     changed = False
     try:
         with connection.cursor() as cursor:
-            for role in (OWNER, OPERATOR, *SERVICE_ROLES):
+            for role in (OWNER, OPERATOR, BACKUP, *SERVICE_ROLES):
                 changed |= _ensure_role(cursor, role)
-            cursor.execute("SELECT pg_has_role('db_poller', 'pg_monitor', 'member') AS has")
-            if not cursor.fetchone()["has"]:
-                cursor.execute("GRANT pg_monitor TO db_poller")
-                changed = True
+            for role, group in (("db_poller", "pg_monitor"), (BACKUP, "pg_read_all_data")):
+                cursor.execute("SELECT pg_has_role(%s, %s, 'member') AS has", (role, group))
+                if not cursor.fetchone()["has"]:
+                    cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(role)))
+                    changed = True
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
             if not cursor.fetchone():
                 name, owner = sql.Identifier(database), sql.Identifier(OWNER)
@@ -69,6 +71,11 @@ def bootstrap(dsn: str, database: str) -> bool:
                 cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
                 roles = sql.SQL(", ").join(sql.Identifier(role) for role in (OPERATOR, *SERVICE_ROLES))
                 cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, roles))
+                changed = True
+            cursor.execute("SELECT has_database_privilege(%s, %s, 'CONNECT') AS has", (BACKUP, database))
+            if not cursor.fetchone()["has"]:  # an older release made the database
+                names = sql.Identifier(database), sql.Identifier(BACKUP)
+                cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(*names))
                 changed = True
     finally:
         connection.close()

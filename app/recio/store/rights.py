@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["OPERATOR", "OWNER", "RIGHTS", "SCHEMAS", "SERVICE_ROLES", "grant_statements"]
+__all__ = ["BACKUP", "OPERATOR", "OWNER", "RIGHTS", "SCHEMAS", "SERVICE_ROLES", "grant_statements"]
 
 OWNER = "recio"
 OPERATOR = "recio_operator"
+BACKUP = "recio_backup"  # reads everything, changes nothing: pg_read_all_data, every transaction read only
 
 _READ_LIVE = tuple(
     f"live_data.{t}"

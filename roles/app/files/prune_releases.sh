@@ -1,11 +1,17 @@
 #!/bin/sh
-# Keep the newest releases and whatever `current` names: prune_releases.sh KEEP. Prints what it removes.
+# Keep what `current` names and the newest others, good ones before those that were rolled back: prune_releases.sh KEEP.
+# Prints what it removes. What is activated now is no longer one that was rolled back.
 set -eu
-cd /opt/recio/releases
-current=$(basename "$(readlink -f /opt/recio/current)")
-rm -f ./*.tar
+home=${RECIO_HOME:-/opt/recio}
+cd "$home/releases"
+current=$(basename "$(readlink -f "$home/current")")
+rm -f ./*.tar "$current/.rolled_back"
 kept=0
-for release in $(ls -1t); do
+# shellcheck disable=SC2012 # names are versions: no blanks
+for release in $(
+    for name in $(ls -1t); do [ -e "$name/.rolled_back" ] || echo "$name"; done
+    for name in $(ls -1t); do [ ! -e "$name/.rolled_back" ] || echo "$name"; done
+); do
     [ -d "$release" ] || continue
     [ "$release" = "$current" ] && continue
     if [ -e "$release/.complete" ] && [ "$kept" -lt "$(($1 - 1))" ]; then

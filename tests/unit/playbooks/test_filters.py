@@ -150,3 +150,26 @@ def test_every_default_is_described_and_every_described_default_exists() -> None
         defaults = yaml.safe_load((folder / "defaults/main.yml").read_text())
         assert set(spec) == set(defaults), folder.name
         assert all(name == folder.name or name.startswith(f"{folder.name}_") for name in spec), folder.name
+
+
+def _release(name: str, proven: bool = True, rolled_back: bool = False) -> dict[str, Any]:
+    return {"name": name, "proven": proven, "rolled_back": rolled_back, "schema": "0001"}
+
+
+@pytest.mark.parametrize(
+    ("current", "releases", "automatic", "target"),
+    [
+        ("b", [_release("a"), _release("b")], False, "a"),
+        ("b", [_release("a"), _release("b", proven=False)], True, "a"),
+        ("b", [_release("a"), _release("b")], True, ""),  # proven once: something else is wrong
+        ("a", [_release("a"), _release("b", rolled_back=True)], False, ""),  # twice in a row: not onto the bad one
+        ("b", [_release("a"), _release("b"), _release("c", rolled_back=True)], False, "a"),
+        ("c", [_release("a"), _release("b", proven=False), _release("c", proven=False)], True, "a"),
+        ("a", [_release("a", proven=False)], True, ""),
+        ("", [], True, ""),
+    ],
+)
+def test_a_rollback_lands_on_a_good_release_or_nowhere(
+    current: str, releases: list[dict[str, Any]], automatic: bool, target: str
+) -> None:
+    assert filters.rollback_target({"current": current, "all": releases}, automatic) == target

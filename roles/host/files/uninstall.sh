@@ -1,0 +1,76 @@
+#!/bin/sh
+# Remove what site.yml put on this host, by its own records; safe to repeat. Prints what it does and what it leaves.
+set -u
+records=/var/lib/recio/deploy/packages
+ours() { [ -e "$records" ] && grep -qx -- "$1" "$records"; }
+say() { echo "$*"; }
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+
+say "services"
+systemctl disable --now recio.target >/dev/null 2>&1
+systemctl stop 'recio-*.service' >/dev/null 2>&1
+systemctl disable --now recio-firewall.service >/dev/null 2>&1
+nft delete table inet recio 2>/dev/null
+
+# Only the cluster this product made: its package came with it and the marker names it.
+if [ -e /etc/recio/postgresql-cluster ]; then
+    cluster=$(cat /etc/recio/postgresql-cluster)
+    if ours "postgresql-${cluster%/*}"; then
+        say "database cluster $cluster"
+        pg_dropcluster --stop "${cluster%/*}" "${cluster#*/}" 2>/dev/null
+    else
+        say "database rec_io_db and its roles (the cluster $cluster was here before and stays)"
+        for role in $(runuser -u postgres -- psql -Atc "SELECT rolname FROM pg_roles r JOIN pg_database d ON d.datname = 'rec_io_db'
+            WHERE has_database_privilege(r.rolname, 'rec_io_db', 'CONNECT') AND NOT rolsuper AND rolname !~ '^pg_'"); do
+            roles="${roles-} $role"
+        done
+        runuser -u postgres -- dropdb --force --if-exists rec_io_db
+        for role in ${roles-}; do runuser -u postgres -- dropuser --if-exists "$role"; done
+        rm -f "/etc/postgresql/$cluster/conf.d/recio.conf"
+        say "left: pg_hba.conf and pg_ident.conf of $cluster are this product's; put your own back"
+    fi
+fi
+
+users=$(awk '$1 == "u" {print $2}' /etc/sysusers.d/recio.conf 2>/dev/null)
+say "files"
+rm -rf /etc/systemd/system/recio.target /etc/systemd/system/recio-*.service /etc/systemd/system/recio-*.slice \
+    /etc/systemd/system/postgresql@.service.d/recio.conf /etc/systemd/system/caddy.service.d/recio.conf \
+    /etc/sysusers.d/recio.conf /etc/tmpfiles.d/recio.conf /etc/security/limits.d/90-recio.conf /etc/sysctl.d/90-recio.conf \
+    /etc/systemd/journald.conf.d/90-recio.conf /etc/logrotate.d/recio /etc/cron.d/recio-backup /etc/ssh/sshd_config.d/40-recio.conf \
+    /etc/apt/apt.conf.d/52recio /etc/needrestart/conf.d/recio.conf /etc/postgresql-common/createcluster.d/recio.conf \
+    /usr/local/bin/recio /usr/local/lib/recio /opt/recio /run/recio /var/backups/recio
+for folder in /etc/systemd/system/postgresql@.service.d /etc/systemd/system/caddy.service.d /etc/systemd/journald.conf.d \
+    /etc/needrestart/conf.d /etc/needrestart /etc/sysusers.d; do
+    rmdir "$folder" 2>/dev/null
+done
+
+if [ -s "$records" ]; then
+    # What another package, installed since, needs must stay: remove nothing that would take others along.
+    packages=$(tr '\n' ' ' <"$records")
+    others=$(apt-get --simulate purge $packages 2>/dev/null | awk '$1 == "Purg" || $1 == "Remv" {print $2}' | grep -vxFf "$records" | tr '\n' ' ')
+    if [ -n "$others" ]; then
+        say "left: the packages this product brought, because these need them: $others"
+    else
+        say "packages: $(wc -l <"$records")"
+        # shellcheck disable=SC2086 # one word each
+        apt-get -qq -y -o DPkg::Lock::Timeout=300 purge $packages >/dev/null || { echo "apt-get purge failed; run this again" >&2; exit 1; }
+        # Debian leaves a purged package's users and groups behind.
+        for pair in postgresql-common:postgres caddy:caddy systemd-timesyncd:systemd-timesync cron:crontab ssl-cert:ssl-cert; do
+            if ours "${pair%:*}"; then userdel "${pair#*:}" 2>/dev/null; groupdel "${pair#*:}" 2>/dev/null; fi
+        done
+        while read -r package; do rm -f "/var/cache/apt/archives/${package}_"*.deb; done <"$records"
+        if ours caddy; then rm -rf /var/lib/caddy /etc/caddy /var/log/caddy; fi
+        if ours postgresql-common; then rm -rf /var/lib/postgresql /etc/postgresql /etc/postgresql-common /var/log/postgresql; fi
+    fi
+fi
+
+say "users: $(echo $users | wc -w)"
+for user in $users; do userdel "$user" 2>/dev/null; groupdel "$user" 2>/dev/null; done
+groupdel recio 2>/dev/null
+rm -rf /etc/recio /var/lib/recio
+systemctl daemon-reload
+systemctl reset-failed >/dev/null 2>&1
+systemctl restart systemd-journald.service
+systemctl try-reload-or-restart ssh.service
+say "left: the mount option noatime and kernel settings in force, until the next boot or your own change"
+exit 0
