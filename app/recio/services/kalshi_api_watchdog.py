@@ -10,9 +10,10 @@ import msgspec
 
 from recio.exchange.errors import ExchangeError, Refused
 from recio.exchange.kalshi.book import Books
-from recio.exchange.kalshi.messages import ErrorFrame, FrameError, Lifecycle, Subscribed, parse_frame
+from recio.exchange.kalshi.book_subscription import BookSubscription
+from recio.exchange.kalshi.messages import ErrorFrame, FrameError, Lifecycle, parse_frame
 from recio.exchange.kalshi.models import Market
-from recio.exchange.kalshi.subscribe import add_markets, delete_markets, get_snapshot, subscribe
+from recio.exchange.kalshi.subscribe import subscribe
 from recio.monitoring.health import Check
 from recio.services import log
 from recio.services.feeds import kalshi_client, kalshi_feed, stream_check
@@ -45,25 +46,22 @@ class KalshiApiWatchdog(Worker):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._client = kalshi_client(self.settings)
-        self._books = Books()
+        self._books, self._subscription = Books(), BookSubscription()
         self._markets: dict[str, Market] = {}
         self._saved: dict[str, Market] = {}
         self._wanted: set[str] = set()
-        self._subscribed: set[str] = set()
-        self._sid: int | None = None
         self._connection = 0
         self._dirty: set[str] = set()
         self._due: dict[str, float] = {}
-        self._command = 1
         self._problem = "not asked yet"
         self._discovered_s: float | None = None
         self._gone: set[str] = set()
         self._feed = kalshi_feed(self.settings, self._hello, self.name)
 
-    def _hello(self) -> list[bytes]:
-        wanted = sorted(self._wanted)
-        lines = [subscribe(1, ["market_lifecycle_v2"])]
-        return [*lines, subscribe(2, ["orderbook_delta"], wanted)] if wanted else lines
+    @staticmethod
+    def _hello() -> list[bytes]:
+        """Its answer is the new connection's first frame, upon which the books are asked for."""
+        return [subscribe(1, ["market_lifecycle_v2"])]
 
     def sources(self) -> list[int]:
         """The stream's wake pipe."""
@@ -105,27 +103,25 @@ class KalshiApiWatchdog(Worker):
     def _frames(self) -> None:
         for frame in self._feed.drain():
             if frame.connection != self._connection:
-                self._connection, self._sid = frame.connection, None
+                self._connection = frame.connection
                 self._books.reset()
-                self._subscribed.clear()
+                self._subscription.reset()
             try:
                 message = parse_frame(frame.data)
             except FrameError as wrong:
                 log.warning("frame not understood", why=wrong)
                 continue
-            if isinstance(message, Subscribed) and message.channel == "orderbook_delta":
-                self._sid = message.sid
-            elif isinstance(message, Lifecycle) and message.event_type in ("created", "determined", "settled"):
+            if isinstance(message, Lifecycle) and message.event_type in ("created", "determined", "settled"):
                 self._due["discover" if message.event_type == "created" else "results"] = 0.0
             elif isinstance(message, ErrorFrame):
                 log.warning("exchange stream error", code=message.code, text=message.text)
-                if message.is_terminal:
-                    self._sid = None
-                    self._subscribed.clear()
+                if message.is_terminal and message.sid != self._subscription.sid:
+                    self._feed.send(self._hello()[0])  # the lifecycle's subscription ended
+            self._subscription.take(message)
             book = self._books.apply(message, frame.received_s)
             if book is not None:
                 self._dirty.add(book.market_ticker)
-                self._subscribed.add(book.market_ticker)
+        self._dirty |= self._books.take_spoilt()
 
     # ------------------------------------------------------------------ REST
     def _discover(self, now_s: float) -> None:
@@ -217,22 +213,13 @@ class KalshiApiWatchdog(Worker):
         self._wanted = wanted | {row["market_ticker"] for row in held}
 
     def _subscriptions(self) -> None:
-        if not self._feed.connected or not self._is_due("subscribe", 1.0):
-            return
-        self._command += 10
-        more, less = sorted(self._wanted - self._subscribed), sorted(self._subscribed - self._wanted)
-        if self._sid is None:
-            if self._wanted:
-                self._feed.send(subscribe(self._command, ["orderbook_delta"], sorted(self._wanted)))
-            return
-        if more:
-            self._feed.send(add_markets(self._command + 1, self._sid, more))
-        if less:
-            self._feed.send(delete_markets(self._command + 2, self._sid, less))
-            self._books.forget(less)
-            self._subscribed -= set(less)
-        for sid, tickers in self._books.stale_by_sid().items():
-            self._feed.send(get_snapshot(self._command + 3, sid, tickers))
+        if not self._feed.connected or self._connection != self._feed.connections:
+            return  # nothing was heard of this connection yet: what we know is the last one's
+        held = set(self._subscription.markets)
+        stale = [ticker for tickers in self._books.stale_by_sid().values() for ticker in tickers]
+        for line in self._subscription.commands(self._wanted, stale, time.monotonic()):
+            self._feed.send(line)
+        self._books.forget(held - self._subscription.markets)
 
     # ------------------------------------------------------------------ to the database
     def _flush(self, now_s: float) -> None:
@@ -247,7 +234,7 @@ class KalshiApiWatchdog(Worker):
             self._dirty.clear()
         seen = self._feed.last_frame_s
         if self._feed.connected and seen and now_s - seen < _STREAM_ALIVE_S and self._is_due("confirm", _CONFIRM_S):
-            live = [t for t in self._subscribed if (b := self._books.get(t)) is not None and not b.stale]
+            live = [t for t in self._subscription.markets if (b := self._books.get(t)) is not None and not b.stale]
             store.confirm_books(self.db, live, seen)
 
     def checks(self, now_s: float) -> list[Check]:

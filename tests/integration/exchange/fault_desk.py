@@ -15,8 +15,9 @@ from simulator_process import Process
 
 from recio.exchange.kalshi import messages
 from recio.exchange.kalshi.book import Books
+from recio.exchange.kalshi.book_subscription import BookSubscription
 from recio.exchange.kalshi.models import Market, NewOrder
-from recio.exchange.kalshi.subscribe import get_snapshot, subscribe, ws_headers
+from recio.exchange.kalshi.subscribe import subscribe, ws_headers
 from recio.exchange.stream import Feed
 
 ORDERS = "/trade-api/v2/portfolio/events/orders"
@@ -62,14 +63,14 @@ def feed_of(simulator: Process, hello: list[bytes], **more: Any) -> Feed:
 
 
 class Watcher:
-    """Follows order books as the watchdog does: gap -> stale -> snapshot, terminal error -> subscribe again."""
+    """Follows order books with the watchdog's own parts: gap -> stale -> snapshot, terminal error -> subscribe again."""
 
     def __init__(self, simulator: Process, tickers: list[str], **more: Any) -> None:
         self.tickers = tickers
-        self.books = Books()
-        self.was_stale = self.asked = self.resubscribed = self.deltas = 0
+        self.books, self.subscription = Books(), BookSubscription()
+        self.asked = self.subscribed = self.deltas = 0
         self.connection = 0
-        self.feed = feed_of(simulator, [subscribe(1, ["orderbook_delta"], tickers)], **more)
+        self.feed = feed_of(simulator, [subscribe(1, ["market_lifecycle_v2"])], **more)
 
     def follow(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
         """Work for so long; with a condition until it holds, at most four times so long: machines are busy. Whether it did."""
@@ -78,18 +79,23 @@ class Watcher:
             select.select([self.feed], [], [], 0.2)
             for frame in self.feed.drain():
                 self._take(frame.connection, messages.parse_frame(frame.data), frame.received_s)
-            for sid, stale in self.books.stale_by_sid().items():
-                self.was_stale += 1
-                self.asked += self.feed.send(get_snapshot(9, sid, stale))
+            if self.feed.connected and self.connection == self.feed.connections:
+                self._ask()
         return until is not None and until()
+
+    def _ask(self) -> None:
+        stale = [ticker for tickers in self.books.stale_by_sid().values() for ticker in tickers]
+        for line in self.subscription.commands(self.tickers, stale, time.monotonic()):
+            self.asked += b'"get_snapshot"' in line
+            self.subscribed += b'"subscribe"' in line
+            self.feed.send(line)
 
     def _take(self, connection: int, message: messages.Message, received_s: float) -> None:
         if connection != self.connection:
             self.connection = connection
             self.books.reset()
-        if isinstance(message, messages.ErrorFrame) and message.is_terminal:
-            self.resubscribed += 1
-            self.feed.send(subscribe(2, ["orderbook_delta"], self.tickers))
+            self.subscription.reset()
+        self.subscription.take(message)
         changed = self.books.apply(message, received_s)
         if isinstance(message, messages.ErrorFrame) and message.is_terminal:
             assert not self.books.stale_by_sid() and not self.whole, "stale, and nobody left to ask for snapshots"

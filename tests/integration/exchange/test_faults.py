@@ -209,7 +209,7 @@ def test_a_lost_frame_makes_the_books_stale_and_they_are_fetched_anew(
     with faults(simulator, {"channel": "orderbook_delta", "count": 1, "skip_first": 3, **row}) as hits:
         assert watcher.follow(8.0, lambda: watcher.books.gaps > 0)
         assert hits() == [1]
-    assert watcher.was_stale > 0 and watcher.asked > 0
+    assert watcher.asked > 0
     assert watcher.follow(5.0, lambda: watcher.whole) and watcher.feed.connections == 1
     same_as_exchange(simulator, watcher)
 
@@ -219,7 +219,7 @@ def test_a_frame_sent_twice_counts_once(simulator: Process, watcher: Watcher) ->
         seen = watcher.deltas
         assert watcher.follow(8.0, lambda: watcher.deltas > seen + 5)
         assert hits()[0] >= 5
-    assert watcher.books.gaps == 0 and watcher.was_stale == 0
+    assert watcher.books.gaps == 0 and watcher.asked == 0 and watcher.subscribed == 1
     same_as_exchange(simulator, watcher)
 
 
@@ -239,8 +239,8 @@ def test_a_growing_age_reconnects(simulator: Process, watcher: Watcher) -> None:
 
 @pytest.mark.parametrize("code", [10, 25])
 def test_a_terminal_error_is_answered_with_a_new_subscription(simulator: Process, watcher: Watcher, code: int) -> None:
-    with faults(simulator, {"kind": "channel_error", "code": code, "count": 1}):
-        assert watcher.follow(8.0, lambda: watcher.resubscribed == 1 and watcher.whole)
+    with faults(simulator, {"kind": "channel_error", "code": code, "count": 1, "channel": "orderbook_delta"}):
+        assert watcher.follow(8.0, lambda: watcher.subscribed == 2 and watcher.whole)
     assert watcher.feed.connections == 1
     same_as_exchange(simulator, watcher)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from recio.exchange.kalshi.book import Book, Books, SequenceTracker, Verdict
-from recio.exchange.kalshi.messages import BookDelta, BookSnapshot, Ok
+from recio.exchange.kalshi.book_subscription import BookSubscription
+from recio.exchange.kalshi.messages import BookDelta, BookSnapshot, ErrorFrame, Ok, Subscribed
 
 
 def snapshot(seq: int, ticker: str = "T", sid: int = 1) -> BookSnapshot:
@@ -74,3 +77,57 @@ def test_acks_count_duplicates_do_not_and_a_reset_forgets() -> None:
     assert book.stale and books.stale_by_sid() == {}  # a new connection brings its own snapshots
     books.forget(["T"])
     assert books.get("T") is None
+
+
+def test_two_subscriptions_on_a_market_do_not_count_a_change_twice() -> None:
+    books = Books()
+    books.apply(snapshot(1, sid=1))
+    books.apply(snapshot(1, sid=2))  # a second subscription: the newer snapshot's is the one that counts
+    assert books.apply(delta(2, 10)) is None
+    changed = books.apply(msgspec.structs.replace(delta(2, 10), sid=2))
+    assert changed is not None and changed.yes_bids()[0] == (4_100, 210)
+
+
+def test_who_relies_on_a_book_hears_at_once_that_it_is_spoilt() -> None:
+    books = Books()
+    for message in (snapshot(1, "A"), snapshot(2, "B")):
+        books.apply(message)
+    assert books.take_spoilt() == set()
+    books.apply(delta(4, 10, "A"))  # 3 was lost: B is as doubtful as A
+    assert books.take_spoilt() == {"A", "B"} and books.take_spoilt() == set()
+    books.apply(snapshot(5, "A"))
+    books.apply(delta(6, -999, "A"))  # below zero
+    assert books.take_spoilt() == {"A"}
+    books.apply(snapshot(7, "A"))
+    books.reset()
+    assert books.take_spoilt() == {"A"}  # B was stale already
+
+
+def said(lines: list[bytes]) -> list[tuple[str, object]]:
+    """(what, markets or sids) of each command."""
+    found = []
+    for line in lines:
+        params = msgspec.json.decode(line)["params"]
+        what = params.get("action") or msgspec.json.decode(line)["cmd"]
+        found.append((what, params.get("market_tickers") or params["sids"]))
+    return found
+
+
+def test_a_subscription_is_asked_for_once_however_slow_the_answer() -> None:
+    subscription = BookSubscription()
+    assert said(subscription.commands({"A"}, (), 0.0)) == [("subscribe", ["A"])]
+    assert subscription.commands({"A", "B"}, (), 9.9) == []
+    assert said(subscription.commands({"A"}, (), 10.1)) == [("subscribe", ["A"])]  # not heard at all: ask again
+    subscription.take(Subscribed(channel="orderbook_delta", sid=1))
+    subscription.take(snapshot(1, "A"))
+    subscription.take(Subscribed(channel="orderbook_delta", sid=2))  # heard twice after all
+    assert said(subscription.commands({"A"}, (), 10.2)) == [("unsubscribe", [1])]
+    subscription.take(snapshot(1, "A", sid=2))
+    assert said(subscription.commands({"A", "B"}, (), 10.3)) == [("add_markets", ["B"])]
+    assert subscription.commands({"A", "B"}, (), 15.0) == []  # B's snapshot is on its way
+    subscription.take(snapshot(2, "B", sid=2))
+    assert said(subscription.commands({"B"}, ("B",), 15.1)) == [("delete_markets", ["A"]), ("get_snapshot", ["B"])]
+    assert subscription.commands({"B"}, ("B",), 16.0) == []
+    assert said(subscription.commands({"B"}, ("B",), 17.2)) == [("get_snapshot", ["B"])]
+    subscription.take(ErrorFrame(code=25, text="", sid=2))
+    assert said(subscription.commands({"B"}, (), 17.3)) == [("subscribe", ["B"])]

@@ -89,7 +89,8 @@ class Books:
     """The books of one connection: joins Book and SequenceTracker.
 
     On a new connection call ``reset``; after ``apply`` look at ``stale_by_sid`` and send get_snapshot for those. A
-    terminal error makes the books of its subscription stale: subscribe again.
+    terminal error makes the books of its subscription stale: subscribe again. A market belongs to the subscription its
+    last snapshot came by: with two subscriptions on it every change arrives twice, and counts once.
     """
 
     def __init__(self) -> None:
@@ -97,6 +98,7 @@ class Books:
         self._books: dict[str, Book] = {}
         self._sid_of: dict[str, int] = {}
         self._sequence = SequenceTracker()
+        self._spoilt: set[str] = set()
         self.gaps = 0
 
     def get(self, market_ticker: str) -> Book | None:
@@ -123,11 +125,18 @@ class Books:
             return book
         if isinstance(message, BookDelta):
             known = self._books.get(message.market_ticker)
-            if known is None or known.stale:
+            if known is None or known.stale or self._sid_of.get(message.market_ticker) != message.sid:
                 return None
             known.apply_delta(message, received_s)
+            if known.stale:
+                self._spoilt.add(message.market_ticker)
             return known
         return None
+
+    def take_spoilt(self) -> set[str]:
+        """Markets whose book became stale since the last call: whoever relies on them must hear it at once."""
+        spoilt, self._spoilt = self._spoilt, set()
+        return spoilt
 
     def stale_by_sid(self) -> dict[int, list[str]]:
         """Markets that need a snapshot, by the sid to ask with."""
@@ -142,21 +151,27 @@ class Books:
         for ticker in market_tickers:
             self._books.pop(ticker, None)
             self._sid_of.pop(ticker, None)
+            self._spoilt.discard(ticker)
 
     def reset(self) -> None:
         """A new connection: every book is stale until its snapshot comes."""
         self._sequence.reset()
         self._sid_of.clear()
-        for book in self._books.values():
-            book.stale = True
+        for ticker in self._books:
+            self._spoil(ticker)
 
     def _end(self, sid: int | None) -> None:
         """The subscription is over (None: nobody says which, so all are): its books are stale and nobody's to ask."""
         for ticker in [t for t, its_sid in self._sid_of.items() if sid is None or its_sid == sid]:
-            self._books[ticker].stale = True
+            self._spoil(ticker)
             del self._sid_of[ticker]
 
     def _mark_stale(self, sid: int) -> None:
         for ticker, its_sid in self._sid_of.items():
             if its_sid == sid:
-                self._books[ticker].stale = True
+                self._spoil(ticker)
+
+    def _spoil(self, ticker: str) -> None:
+        if not self._books[ticker].stale:
+            self._books[ticker].stale = True
+            self._spoilt.add(ticker)
