@@ -20,12 +20,15 @@ from recio.services.feeds import kalshi_client, kalshi_feed, stream_check
 from recio.services.runtime import Context, Worker, run
 from recio.store import market_data as store
 from recio.store.db import Notification
+from recio.store.system import close_incident, open_incident
 
 __all__ = ["KalshiApiWatchdog", "main", "nearest"]
 
 _DISCOVER_S, _PROBE_S, _RESULTS_S, _CONFIRM_S, _FLUSH_S = 10.0, 5.0, 3.0, 1.0, 0.25
 _STRIKES_EACH_SIDE = 8
 _STREAM_ALIVE_S = 5.0
+_AUDIT_S, _DRIFT_REMEMBERED_S = 5.0, 300.0
+_DRIFT_KEY = "order book drift"
 
 
 def nearest(markets: Sequence[Market], price_e2: int | None, each_side: int = _STRIKES_EACH_SIDE) -> list[str]:
@@ -56,6 +59,8 @@ class KalshiApiWatchdog(Worker):
         self._problem = "not asked yet"
         self._discovered_s: float | None = None
         self._gone: set[str] = set()
+        self._audited, self._drifts = 0, 0
+        self._drift_s: float | None = time.monotonic()  # an incident of the process before this one is ours to close
         self._feed = kalshi_feed(self.settings, self._hello, self.name)
 
     @staticmethod
@@ -122,6 +127,20 @@ class KalshiApiWatchdog(Worker):
             if book is not None:
                 self._dirty.add(book.market_ticker)
         self._dirty |= self._books.take_spoilt()
+        self._judge_drift()
+
+    def _judge_drift(self) -> None:
+        """A book that was whole and differed from the exchange's own: an incident until five minutes passed without."""
+        now = time.monotonic()
+        if self._books.drifts > self._drifts:
+            self._drifts, self._drift_s = self._books.drifts, now
+            log.warning("order book drift", drifts=self._drifts, audits=self._books.audits, what=self._books.last_drift)
+            cause = f"an order book differed from the exchange's: {self._books.last_drift}"
+            action = "The book was replaced. If it comes back, stop entries and report it with the log"
+            open_incident(self.db, _DRIFT_KEY, "critical", cause, action, self.name)
+        elif self._drift_s is not None and now - self._drift_s > _DRIFT_REMEMBERED_S:
+            self._drift_s = None
+            close_incident(self.db, _DRIFT_KEY)
 
     # ------------------------------------------------------------------ REST
     def _discover(self, now_s: float) -> None:
@@ -217,6 +236,10 @@ class KalshiApiWatchdog(Worker):
             return  # nothing was heard of this connection yet: what we know is the last one's
         held = set(self._subscription.markets)
         stale = [ticker for tickers in self._books.stale_by_sid().values() for ticker in tickers]
+        if held and self._is_due("audit", _AUDIT_S):
+            ordered = sorted(held)
+            stale.append(ordered[self._audited % len(ordered)])  # whole as far as we know: the snapshot will tell
+            self._audited += 1
         for line in self._subscription.commands(self._wanted, stale, time.monotonic()):
             self._feed.send(line)
         self._books.forget(held - self._subscription.markets)

@@ -83,7 +83,8 @@ RIGHTS: dict[str, dict[str, str]] = {
         "live_data.exchange_state": "SELECT, INSERT, UPDATE",
         "live_data.btc_price": "SELECT",
         "users.trades": "SELECT",
-    },
+    }
+    | _INCIDENTS,
     "unified_production_coordinator": _read(_READ_LIVE, _READ_SYSTEM)
     | {
         "live_data.strike_tables": "SELECT, INSERT, UPDATE, DELETE",

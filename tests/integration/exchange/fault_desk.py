@@ -69,6 +69,7 @@ class Watcher:
         self.tickers = tickers
         self.books, self.subscription = Books(), BookSubscription()
         self.asked = self.subscribed = self.deltas = 0
+        self.audits = False  # ask for snapshots of whole books too
         self.connection = 0
         self.feed = feed_of(simulator, [subscribe(1, ["market_lifecycle_v2"])], **more)
 
@@ -85,7 +86,7 @@ class Watcher:
 
     def _ask(self) -> None:
         stale = [ticker for tickers in self.books.stale_by_sid().values() for ticker in tickers]
-        for line in self.subscription.commands(self.tickers, stale, time.monotonic()):
+        for line in self.subscription.commands(self.tickers, self.tickers if self.audits else stale, time.monotonic()):
             self.asked += b'"get_snapshot"' in line
             self.subscribed += b'"subscribe"' in line
             self.feed.send(line)

@@ -223,6 +223,12 @@ def test_a_frame_sent_twice_counts_once(simulator: Process, watcher: Watcher) ->
     same_as_exchange(simulator, watcher)
 
 
+def test_whole_books_equal_the_exchange_own_snapshots_amid_the_deltas(watcher: Watcher) -> None:
+    watcher.audits = True
+    assert watcher.follow(10.0, lambda: watcher.books.audits > 2 * len(watcher.tickers) and watcher.deltas > 20)
+    assert watcher.books.drifts == 0, watcher.books.last_drift
+
+
 def test_a_silent_socket_with_healthy_pings_is_left(simulator: Process, watcher: Watcher) -> None:
     with faults(simulator, {"kind": "silent_socket", "count": 1}):
         assert watcher.follow(13.0, lambda: watcher.feed.connections == 2 and watcher.whole)

@@ -91,6 +91,8 @@ def test_a_whole_trade_and_the_same_key_twice(desk: Stack) -> None:
     assert kinds[0] == "entry_intent"
     assert "order_filled" in kinds
     assert kinds[-1] == "trade_closed"
+    # Every few seconds a book was compared with the exchange's own snapshot.
+    assert desk.db.all("SELECT cause FROM system.incidents WHERE key = 'order book drift'") == []
 
 
 def test_close_sells_what_is_held(desk: Stack) -> None:

@@ -103,6 +103,20 @@ def test_who_relies_on_a_book_hears_at_once_that_it_is_spoilt() -> None:
     assert books.take_spoilt() == {"A"}  # B was stale already
 
 
+def test_a_snapshot_proves_the_book_or_shows_the_drift() -> None:
+    books = Books()
+    books.apply(snapshot(1))
+    books.apply(snapshot(2))
+    assert (books.audits, books.drifts) == (1, 0)
+    books.apply(delta(3, 10))
+    changed = books.apply(snapshot(4))  # says 200 at 0.41, our deltas said 210
+    assert (books.audits, books.drifts) == (2, 1) and books.last_drift == "T YES: ours has (4100, 210)"
+    assert changed is not None and changed.yes_bids()[0] == (4_100, 200)  # theirs holds
+    books.reset()
+    books.apply(snapshot(1))
+    assert books.audits == 2  # a stale book is not compared
+
+
 def said(lines: list[bytes]) -> list[tuple[str, object]]:
     """(what, markets or sids) of each command."""
     found = []

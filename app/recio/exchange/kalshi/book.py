@@ -100,6 +100,9 @@ class Books:
         self._sequence = SequenceTracker()
         self._spoilt: set[str] = set()
         self.gaps = 0
+        self.audits = 0  # snapshots compared with the book that our deltas had made
+        self.drifts = 0  # of these, differed: a defect of ours or of the exchange
+        self.last_drift = ""
 
     def get(self, market_ticker: str) -> Book | None:
         """The book of a market, stale or not; None when it was never subscribed."""
@@ -119,9 +122,13 @@ class Books:
             return None
         if isinstance(message, BookSnapshot):
             book = self._books.setdefault(message.market_ticker, Book(message.market_ticker))
+            is_audit = not book.stale and self._sid_of.get(message.market_ticker) == message.sid
+            before = (book.yes_bids(), book.no_bids()) if is_audit else None
             if message.sid is not None:
                 self._sid_of[message.market_ticker] = message.sid
             book.apply_snapshot(message, received_s)
+            if before is not None:
+                self._audit(book, before)
             return book
         if isinstance(message, BookDelta):
             known = self._books.get(message.market_ticker)
@@ -132,6 +139,16 @@ class Books:
                 self._spoilt.add(message.market_ticker)
             return known
         return None
+
+    def _audit(self, book: Book, before: tuple[list[tuple[int, int]], list[tuple[int, int]]]) -> None:
+        """A snapshot comes in its place among the deltas: a whole book must equal it to the last contract."""
+        self.audits += 1
+        for side, ours, theirs in (("YES", before[0], book.yes_bids()), ("NO", before[1], book.no_bids())):
+            if ours != theirs:
+                self.drifts += 1
+                level = next(iter(sorted(set(ours) ^ set(theirs), reverse=True)))
+                self.last_drift = f"{book.market_ticker} {side}: {'ours' if level in ours else 'theirs'} has {level}"
+                return
 
     def take_spoilt(self) -> set[str]:
         """Markets whose book became stale since the last call: whoever relies on them must hear it at once."""
