@@ -1,4 +1,4 @@
-"""db, user, keys, contract: what the deploy runs. The last line is `changed` or `unchanged`."""
+"""db, user, keys: what the deploy runs. The last line is `changed` or `unchanged`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from recio.contract import load
 from recio.store.admin import bootstrap, migrate
 from recio.store.db import Database, dsn_from_environment
 
-__all__ = ["contract", "database", "keys", "user"]
+__all__ = ["database", "keys", "user"]
 
-database, user, keys, contract = (typer.Typer(no_args_is_help=True) for _ in range(4))
+database, user, keys = (typer.Typer(no_args_is_help=True) for _ in range(3))
 
 
 def _said(changed: bool) -> None:
@@ -99,12 +99,3 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     fresh.chmod(mode)
     fresh.write_bytes(content)
     fresh.replace(path)
-
-
-@contract.command("check")
-def contract_check(path: Annotated[str, typer.Argument(help="The file; default the installed one.")] = "") -> None:
-    """Load and validate a contract; exit status 1 with what is wrong."""
-    found = load(path or None)
-    typer.echo(
-        f"{len(found.services)} services, {found.memory.python_total_mb} MB for all: the contract holds together"
-    )

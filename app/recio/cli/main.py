@@ -10,7 +10,7 @@ import psycopg2
 import typer
 
 from recio import release
-from recio.cli import admin, backup, canary, doctor, gate, host, simulator, trade
+from recio.cli import admin, backup, canary, contract, doctor, gate, host, simulator, trade
 from recio.contract import ContractError
 from recio.contract.settings import SettingsError
 from recio.store.db import DEFAULT_DSN
@@ -36,7 +36,7 @@ app.add_typer(backup.app, name="backup", help="Make, list, verify and restore ba
 app.add_typer(admin.database, name="db", help="Roles, database and migrations (deploy runs these).")
 app.add_typer(admin.user, name="user", help="The desk's login.")
 app.add_typer(admin.keys, name="keys", help="Keys of the simulated exchange.")
-app.add_typer(admin.contract, name="contract", help="The resource contract.")
+app.add_typer(contract.app, name="contract", help="The resource contract: every figure beside what is measured now.")
 
 
 @app.command("version")

@@ -38,6 +38,7 @@ class Report(msgspec.Struct, frozen=True):
     cpu_percent: float | None
     version: str
     mode: str
+    gc_threshold: tuple[int, ...] = ()
 
 
 def run_dir(service: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import time
@@ -63,6 +64,7 @@ class HealthFile:
             cpu_percent=self._cpu_percent,
             version=release(),
             mode=self.mode,
+            gc_threshold=gc.get_threshold(),
         )
         fresh = self._path.with_suffix(".new")
         fresh.write_bytes(msgspec.json.encode(report))

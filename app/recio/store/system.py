@@ -98,6 +98,24 @@ def database_sample(db: Database, notify_lag_ms: float | None) -> Row:
     return row
 
 
+def database_facts(db: Database, mode: str, settings: Sequence[str]) -> Row:
+    """What the database says of itself: name, schemas, tables, these settings, connections, the exchange's latency."""
+    row = db.one(
+        """
+        SELECT current_database() AS name,
+          (SELECT array_agg(nspname::text) FROM pg_namespace) AS schemas,
+          (SELECT array_agg(schemaname || '.' || tablename) FROM pg_tables) AS tables,
+          (SELECT jsonb_object_agg(name, current_setting(name, true)) FROM unnest(%s) AS name) AS settings,
+          (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
+            AND pid <> pg_backend_pid()) AS connections,
+          (SELECT latency_ms FROM live_data.exchange_state WHERE mode = %s) AS latency_ms
+        """,
+        (list(settings), mode),
+    )
+    assert row is not None  # noqa: S101
+    return row
+
+
 def setting(db: Database, user_id: str, name: str) -> Row | None:
     """A setting's value, or None when the user never set it."""
     row = db.one("SELECT value FROM users.settings WHERE user_id = %s AND name = %s", (user_id, name))
