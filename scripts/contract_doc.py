@@ -32,7 +32,7 @@ Written by `scripts/contract_doc.py`; do not edit. The figures' home is `roles/c
 
 {summary}
 
-Marks: ✓ holds, ✗ out of contract, – not known on that host.
+Marks: ✓ holds, ✗ out of contract, – not known on that host; without a mark: a rule, which no host has a reading for.
 """
 
 
@@ -50,10 +50,12 @@ def page(measured: dict[str, Any]) -> str:
     out = []
     for path, figure in figures(contract).items():
         clause, held = clause_of(path), measured.get("figures", {}).get(path, {})
-        counts[held.get("holds")] += 1
+        if held.get("is_reading", True):
+            counts[held.get("holds")] += 1
         if held.get("holds") is False:
             out.append(path)
         mark = {True: "✓ ", False: "✗ ", None: "– "}[held.get("holds")] + held.get("measured", "not measured")
+        mark = mark if held.get("is_reading", True) else ""
         enforced = f"{clause.enforced_by}. {clause.note}" if clause.note else clause.enforced_by
         section, _, rest = path.partition(".")
         rows.setdefault(section, []).append(

@@ -33,8 +33,10 @@ def held(remote: Remote) -> dict[str, Any]:
 def test_every_figure_is_measured_or_says_why_not(held: dict[str, Any], contract: Contract) -> None:
     assert list(held) == list(figures(contract))
     assert all(row["measured"] for row in held.values())
-    unknown = [path for path, row in held.items() if row["holds"] is None]
-    assert len(unknown) < len(held) / 2, unknown
+    readings = [row for row in held.values() if row["is_reading"]]
+    unknown = [row["measured"] for row in readings if row["holds"] is None]
+    assert len(readings) > 130
+    assert len(unknown) < len(readings) / 8, unknown
 
 
 def test_what_is_out_of_contract_is_known(held: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ def report(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     only_out: Annotated[bool, typer.Option("--out", help="Only what is out of contract or not known.")] = False,
+    rules: Annotated[bool, typer.Option("--all", help="Rules and words too, which no host has a reading for.")] = False,
 ) -> None:
     """Every figure, what holds the host to it, and what is measured now. Exit status 1 when any is exceeded."""
     if context.invoked_subcommand is not None:
@@ -40,7 +41,7 @@ def report(
         rows = {path: {"figure": wanted[path], **msgspec.to_builtins(held)} for path, held in found.items()}
         typer.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
     else:
-        _print(wanted, found, only_out)
+        _print(wanted, {p: h for p, h in found.items() if rules or h.is_reading}, only_out, len(found))
     raise typer.Exit(1 if any(held.holds is False for held in found.values()) else 0)
 
 
@@ -52,7 +53,7 @@ def _database(mode: str, settings: list[str]) -> DatabaseFacts | None:
         return None
 
 
-def _print(wanted: dict[str, Any], found: dict[str, Held], only_out: bool) -> None:
+def _print(wanted: dict[str, Any], found: dict[str, Held], only_out: bool, in_all: int) -> None:
     section = ""
     for path, held in found.items():
         if only_out and held.holds:
@@ -62,14 +63,16 @@ def _print(wanted: dict[str, Any], found: dict[str, Held], only_out: bool) -> No
             section = head
             typer.secho(f"\n{head}", bold=True)
         text, colour = _MARKS[held.holds]
-        figure = ", ".join(map(str, wanted[path])) if isinstance(wanted[path], list) else str(wanted[path])
+        figure = ", ".join(map(str, wanted[path])) if isinstance(wanted[path], list | tuple) else str(wanted[path])
         line = f"{typer.style(text, fg=colour)} {rest or head:<48} {figure:<24.40} {held.measured}"
         if held.holds is False:
             line += f"   (held by: {clause_of(path).enforced_by})"
         typer.echo(line)
     counts = {key: sum(held.holds is key for held in found.values()) for key in _MARKS}
+    rest_of = f"; {in_all - len(found)} are rules, without a reading (--all)" if len(found) < in_all else ""
     typer.echo(
-        f"\n{counts[True]} hold, {counts[False]} out of contract, {counts[None]} not known here. Of {len(found)} figures."
+        f"\n{counts[True]} hold, {counts[False]} are out of contract, {counts[None]} are not known here{rest_of}."
+        f" Of {in_all} figures."
     )
 
 

@@ -30,10 +30,12 @@ MB = 1024 * 1024
 
 
 class Held(msgspec.Struct, frozen=True):
-    """``holds`` None: not known here. ``measured`` says the value, or why there is none."""
+    """``holds`` None: not known here. ``measured`` says the value, or why there is none. ``is_reading`` False: the
+    figure is a rule or a word; no host has a reading for it."""
 
     measured: str
     holds: bool | None = None
+    is_reading: bool = True
 
 
 class DatabaseFacts(msgspec.Struct, frozen=True):
@@ -77,7 +79,7 @@ def _one(path: str, figure: Any, seen: _Seen) -> Held:
     for pattern, measured in _MEASURES:
         if found := re.fullmatch(pattern, path):
             return measured(seen, figure, *found.groups())
-    return Held("not measured: see what enforces it")
+    return Held("a rule, not a reading", is_reading=False)
 
 
 def _most(value: float | None, limit: float, unit: str, why: str = "not known") -> Held:
@@ -146,7 +148,10 @@ def _limit(seen: _Seen, figure: Any, what: str) -> Held:
         if unit.pid:
             lines = Path(f"/proc/{unit.pid}/limits").read_text().splitlines()
             found.add(next(line for line in lines if line.startswith(row)).removeprefix(row).split()[0])
-    return Held(", ".join(sorted(found)) or "no service runs", found == {str(figure * factor)} if found else None)
+    if not found:
+        return Held("no service runs")
+    shown = sorted(f"{int(text) // factor}" if text.isdigit() else text for text in found)
+    return Held(", ".join(shown), found == {str(figure * factor)})
 
 
 def _gc(seen: _Seen, figure: Any) -> Held:

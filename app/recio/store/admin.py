@@ -26,6 +26,11 @@ _ROLE_SETTINGS: dict[str, dict[str, str]] = {
     BACKUP: {"lock_timeout": "10s", "default_transaction_read_only": "on"},
 }
 # spec: 5 to 20 connections in all. One for each worker, five for the web page, two for the operator.
+_MEMBERSHIPS = (
+    ("db_poller", "pg_monitor"),
+    (BACKUP, "pg_read_all_data"),
+    (OPERATOR, "pg_read_all_settings"),  # `recio contract` compares them
+)
 _CONNECTION_LIMITS = {"main_app": 5, OPERATOR: 2}
 
 
@@ -55,7 +60,7 @@ def bootstrap(dsn: str, database: str) -> bool:
         with connection.cursor() as cursor:
             for role in (OWNER, OPERATOR, BACKUP, *SERVICE_ROLES):
                 changed |= _ensure_role(cursor, role)
-            for role, group in (("db_poller", "pg_monitor"), (BACKUP, "pg_read_all_data")):
+            for role, group in _MEMBERSHIPS:
                 cursor.execute("SELECT pg_has_role(%s, %s, 'member') AS has", (role, group))
                 if not cursor.fetchone()["has"]:
                     cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(role)))

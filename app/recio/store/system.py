@@ -106,8 +106,7 @@ def database_facts(db: Database, mode: str, settings: Sequence[str]) -> Row:
           (SELECT array_agg(nspname::text) FROM pg_namespace) AS schemas,
           (SELECT array_agg(schemaname || '.' || tablename) FROM pg_tables) AS tables,
           (SELECT jsonb_object_agg(name, current_setting(name, true)) FROM unnest(%s) AS name) AS settings,
-          (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
-            AND pid <> pg_backend_pid()) AS connections,
+          (SELECT numbackends - 1 FROM pg_stat_database WHERE datname = current_database()) AS connections,
           (SELECT latency_ms FROM live_data.exchange_state WHERE mode = %s) AS latency_ms
         """,
         (list(settings), mode),
