@@ -174,3 +174,12 @@ def test_nothing_works_without_a_session_or_its_token(desk: Desk, facts: dict[st
     assert (without.status, without.error) == (403, "csrf")
     foreign = desk.call("POST", "/api/tickets", {}, Origin="https://elsewhere.example")
     assert (foreign.status, foreign.error) == (403, "other_origin")
+
+
+def test_the_whole_way_of_a_trade_through_all_services(remote: Remote, desk: Desk) -> None:
+    trade_id = buy_filled(desk)["trade_id"]
+    story = remote.out(f"recio logs --trade {trade_id}")
+    assert "entry_intent" in story and "order_filled" in story
+    for who in ("ledger", "trade_executor", "trade_manager"):
+        assert f"  {who} " in story, story
+    assert remote.host.run("recio logs --trade 999999").rc != 0

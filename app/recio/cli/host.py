@@ -9,9 +9,11 @@ from typing import Annotated
 import msgspec
 import typer
 
+from recio.cli.story import tell
 from recio.contract import load
 from recio.contract.settings import load_settings
 from recio.monitoring.status import ServiceStatus, Status, collect
+from recio.store.db import Database
 
 __all__ = ["logs", "print_status", "restart", "status"]
 
@@ -71,8 +73,14 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines back.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
     since: Annotated[str, typer.Option(help="For example '1 hour ago'.")] = "",
+    trade: Annotated[
+        int, typer.Option(help="A trade's whole way: the ledger's events and every line that names it.")
+    ] = 0,
 ) -> None:
     """What the services said, from the journal."""
+    if trade:
+        tell(Database("recio logs"), load_settings().user_id, trade)
+        return
     which = ["--unit", "recio-*"] if service == "all" else ["--unit", _unit(service)]
     command = ["journalctl", "--no-pager", "--output", "short-iso", "--lines", str(lines), *which]
     command += ["--follow"] if follow else []

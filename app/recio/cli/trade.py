@@ -11,6 +11,7 @@ import typer
 
 from recio.contract.settings import load_settings
 from recio.store.db import Database
+from recio.store.ledger import events_of_trade, orders_of_trade, trade_by_id
 from recio.store.market_data import newest_price
 from recio.store.tickets import submit_close, submit_open, wait_decided
 from recio.units import format_fixed, parse_fixed
@@ -158,16 +159,13 @@ def show(trade_id: Annotated[int, typer.Argument(help="Which trade.")], as_json:
     """One trade with its log, orders and fills."""
     settings, db = load_settings(), Database("recio cli")
     key = (settings.user_id, trade_id)
-    trade = db.one("SELECT * FROM users.trades WHERE user_id = %s AND trade_id = %s", key)
+    trade = trade_by_id(db, *key)
     if trade is None:
         sys.exit(f"recio: there is no trade {trade_id}; `recio trade list` shows them")
     found: dict[str, Any] = {
         "trade": trade,
-        "events": db.all(
-            "SELECT at, kind, detail FROM users.trade_events WHERE user_id = %s AND trade_id = %s ORDER BY event_id",
-            key,
-        ),
-        "orders": db.all("SELECT * FROM users.orders WHERE user_id = %s AND trade_id = %s ORDER BY order_id", key),
+        "events": events_of_trade(db, *key),
+        "orders": orders_of_trade(db, *key),
         "fills": db.all(
             "SELECT f.* FROM users.fills f JOIN users.orders o USING (exchange_order_id)"
             " WHERE o.user_id = %s AND o.trade_id = %s ORDER BY f.filled_at",

@@ -14,6 +14,7 @@ __all__ = [
     "add_event",
     "claim_intent",
     "decide_ticket",
+    "events_of_trade",
     "fills_of_trade",
     "finish_order",
     "insert_order",
@@ -154,6 +155,14 @@ def orders_of_trade(db: Database, user_id: str, trade_id: int) -> list[Row]:
     """A trade's orders, oldest first."""
     return db.all(
         "SELECT * FROM users.orders WHERE user_id = %s AND trade_id = %s ORDER BY order_id", (user_id, trade_id)
+    )
+
+
+def events_of_trade(db: Database, user_id: str, trade_id: int) -> list[Row]:
+    """What happened to a trade, oldest first: at, kind, detail."""
+    return db.all(
+        "SELECT at, kind, detail FROM users.trade_events WHERE user_id = %s AND trade_id = %s ORDER BY event_id",
+        (user_id, trade_id),
     )
 
 
