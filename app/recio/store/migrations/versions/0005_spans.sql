@@ -1,0 +1,2 @@
+-- Where the milliseconds go between a tick and an order.
+SELECT 1;
