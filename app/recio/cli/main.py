@@ -10,7 +10,7 @@ import psycopg2
 import typer
 
 from recio import release
-from recio.cli import admin, backup, canary, doctor, gate, host, simulator, trade
+from recio.cli import admin, backup, canary, doctor, gate, host, latency, simulator, trade
 from recio.contract import ContractError
 from recio.contract.settings import SettingsError
 from recio.store.db import DEFAULT_DSN
@@ -29,6 +29,7 @@ app.command("logs")(host.logs)
 app.command("restart")(host.restart)
 app.command("doctor")(doctor.doctor)
 app.command("verify")(gate.verify)
+app.command("latency")(latency.latency)
 app.command("canary")(canary.canary)
 app.command("simulator")(simulator.simulator)
 app.add_typer(trade.app, name="trade", help="Look at markets; buy, list, show and close trades.")

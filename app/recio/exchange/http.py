@@ -53,6 +53,7 @@ class HttpConnection:
         self._user_agent = user_agent
         self._connection: http.client.HTTPConnection | None = None
         self._idle_since = 0.0
+        self.sent_ns = 0  # when the last request's bytes were handed to the kernel; the host's monotonic clock
 
     def close(self) -> None:
         """Drop the connection; the next request opens a new one."""
@@ -104,6 +105,7 @@ class HttpConnection:
         started = time.monotonic()
         try:
             connection.request(method, self.prefix + path, body=body, headers=sent_headers)
+            self.sent_ns = time.monotonic_ns()
             response = connection.getresponse()
             payload = self._read(connection, response, started + self._timeout_s)
         except (OSError, http.client.HTTPException) as problem:

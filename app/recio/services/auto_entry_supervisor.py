@@ -10,6 +10,7 @@ from recio.market.strike_table import row_from_dict
 from recio.monitoring.health import Check
 from recio.services import log
 from recio.services.runtime import Context, Worker, run
+from recio.services.spans import now_ns
 from recio.store.db import Notification
 from recio.store.market_data import newest_price, save_entry_status
 from recio.store.system import setting
@@ -124,6 +125,8 @@ class AutoEntrySupervisor(Worker):
         except KeyReused:
             return  # asked within this minute, at another price: one request a minute is enough
         if not ticket.replayed:
+            self.spans.carried(table["stamps_ns"], ticket.ticket_id)
+            self.spans.add("entry", self.woke_ns, now_ns(), ticket_id=ticket.ticket_id)
             log.info("auto entry", ticket_id=ticket.ticket_id, market=decision.market_ticker, why=decision.why)
 
     def checks(self, now_s: float) -> list[Check]:

@@ -23,6 +23,7 @@ from recio.services import log
 from recio.services.feeds import kalshi_client
 from recio.services.risk_gate import entry_refusals
 from recio.services.runtime import Context, Worker, run
+from recio.services.spans import now_ns
 from recio.store import ledger
 from recio.store.db import Notification
 from recio.trading.states import OrderState, order_state_of_answer, order_step
@@ -31,7 +32,7 @@ from recio.units import ONE_DOLLAR_E4
 __all__ = ["TradeExecutor", "main", "wire_order"]
 
 Row = dict[str, Any]
-_PROVE_S = 5.0
+_PROVE_S = 1.5  # less than recio.exchange.http.FRESH_FOR_POST_S: an order finds an open connection and a parsed key
 _LOOK_S, _LOOKS, _LOOK_SPAN_S = 2.0, 5, 20.0
 _INTENT_MAX_AGE_S = 10.0
 
@@ -82,8 +83,13 @@ class TradeExecutor(Worker):
             self._looked_s = time.monotonic()
             waiting = [order for order in waiting if not self._look_up(order)]
         self._unknown = sum(order["state"] in ("unknown", "sending") for order in waiting)
+        began_ns = self.woke_ns
         while (order := ledger.claim_intent(self.db, self.settings.mode)) is not None:
+            claimed_ns = now_ns()
+            self.spans.add("claim", began_ns, claimed_ns, order_id=order["order_id"])
             self._unknown += not self._execute(order)
+            self._note_sent(order["order_id"], claimed_ns)
+            began_ns = now_ns()
         self._prove(now_s)
 
     # ------------------------------------------------------------------ sending
@@ -115,6 +121,12 @@ class TradeExecutor(Worker):
         log.info("order sent", order_id=order["order_id"], filled_e2=ack.fill_count_e2, took_ms=f"{took_ms:.1f}")
         self._finish(order, state, "", exchange_order_id=ack.order_id, acked_count_e2=ack.fill_count_e2)
         return True
+
+    def _note_sent(self, order_id: int, claimed_ns: int) -> None:
+        sent_ns = self._client.sent_ns
+        if sent_ns > claimed_ns:  # else nothing left this host
+            self.spans.add("send", claimed_ns, sent_ns, order_id=order_id)
+            self.spans.add("answer", sent_ns, now_ns(), order_id=order_id)
 
     def _last_check(self, order: Row) -> list[str]:
         """What forbids sending now. An exit is forbidden by nothing but being pointless."""

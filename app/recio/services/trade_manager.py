@@ -12,6 +12,7 @@ from recio.monitoring.health import Check
 from recio.services import log
 from recio.services.risk_gate import entry_refusals
 from recio.services.runtime import Context, Worker, run
+from recio.services.spans import now_ns
 from recio.services.trade_folding import gather, refold
 from recio.store import ledger
 from recio.store.db import Notification
@@ -103,12 +104,15 @@ class TradeManager(Worker):
                     "close_time": market["close_time"],
                 },
             )  # fmt: skip
-            self._intend(ticket, trade_id, "entry", 0, ticket["side"], market["market_ticker"], ticket["count_e2"])
+            order_id = self._intend(
+                ticket, trade_id, "entry", 0, ticket["side"], market["market_ticker"], ticket["count_e2"]
+            )
             ledger.decide_ticket(self.db, ticket["ticket_id"], "accepted", "", trade_id)
+        self.spans.add("decide", self.woke_ns, now_ns(), ticket_id=ticket["ticket_id"], order_id=order_id)
 
     def _intend(
         self, ticket: Row, trade_id: int, purpose: str, attempt: int, side: str, market_ticker: str, count_e2: int
-    ) -> None:
+    ) -> int:
         """The order intent with its client order id, its event and the executor's notice; in the caller's transaction."""
         namespace = f"{ticket['mode']}:{ticket['user_id']}:{ticket['created_at'].isoformat()}"
         row = {
@@ -123,6 +127,7 @@ class TradeManager(Worker):
         ledger.add_event(self.db, ticket["user_id"], trade_id, f"{purpose}_intent", detail)
         self.db.notify("order_intent", order_id)
         self.db.notify("trade", trade_id)
+        return order_id
 
     # ------------------------------------------------------------------ closing
     def _close(self, ticket: Row) -> None:

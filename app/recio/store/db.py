@@ -7,11 +7,13 @@ the runtime then closes it, says so in the service's health and connects again.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import psycopg2
 import psycopg2.extensions
 import psycopg2.extras
@@ -53,7 +55,27 @@ def connect(application_name: str, dsn: str | None = None) -> Any:
         cursor_factory=psycopg2.extras.RealDictCursor,
     )
     connection.autocommit = True
+    for register in (psycopg2.extras.register_default_json, psycopg2.extras.register_default_jsonb):
+        register(connection, loads=msgspec.json.decode)  # five times as fast as the standard library's
     return connection
+
+
+_PLACE = re.compile(r"%(?:\((\w+)\))?([s%])")
+
+
+def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
+    """A statement with $1, $2 ... for its places, and the places' names in that order ('' for plain %s)."""
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        if found[2] == "%":
+            return "%"
+        name = found[1] or ""
+        if not name or name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1 if name else len(names)}"
+
+    return _PLACE.sub(number, sql), tuple(names)
 
 
 class Database:
@@ -61,6 +83,7 @@ class Database:
 
     def __init__(self, application_name: str, dsn: str | None = None) -> None:
         self._connection = connect(application_name, dsn)
+        self._prepared: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     def fileno(self) -> int:
         """The socket, for select(): readable when a notification may have come."""
@@ -78,6 +101,32 @@ class Database:
             cursor.execute(sql, params or None)
             row = cursor.fetchone()
             return dict(row) if row is not None else None
+
+    def hot(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
+        """Every row of a query on the path of an order: parsed and planned at its first use on this connection only.
+
+        The same rows as ``all``; the types of its places must follow from the statement (else cast: ``%s::int``).
+        """
+        with self._connection.cursor() as cursor:
+            known = self._prepared.get(sql)
+            if known is None:
+                text, names = _numbered(sql)
+                known = (f"hot_{len(self._prepared) + 1}", names)
+                cursor.execute(f"PREPARE {known[0]} AS {text}")
+                self._prepared[sql] = known
+            handle, names = known
+            values = [params[name] for name in names] if isinstance(params, Mapping) else list(params)
+            places = f" ({', '.join(['%s'] * len(values))})" if values else ""
+            cursor.execute(f"EXECUTE {handle}{places}", values or None)
+            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def batch(self, statements: Sequence[tuple[str, Params]], durable: bool = True) -> None:
+        """Several statements, all or nothing, in one round trip. ``durable`` as in ``transaction``."""
+        with self._connection.cursor() as cursor:
+            lines = [cursor.mogrify(sql, params or None).decode() for sql, params in statements]
+            if not durable:
+                lines.insert(0, "SET LOCAL synchronous_commit = off")
+            cursor.execute("; ".join(lines))  # the server takes the statements of one message as one transaction
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Execute a statement; gives the number of rows it touched."""

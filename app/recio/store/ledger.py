@@ -36,7 +36,7 @@ Row = dict[str, Any]
 # ------------------------------------------------------------------ tickets
 def new_tickets(db: Database, user_id: str) -> list[Row]:
     """Tickets nobody decided yet, oldest first."""
-    return db.all(
+    return db.hot(
         "SELECT *, extract(epoch FROM now() - created_at) AS age_s FROM users.tickets"
         " WHERE state = 'new' AND user_id = %s ORDER BY ticket_id",
         (user_id,),
@@ -113,16 +113,17 @@ def claim_intent(db: Database, mode: str) -> Row | None:
     Exits go before entries. While any order's outcome is unknown no entry goes, and no exit of that same trade.
     """
     with db.transaction():
-        row = db.one(
+        rows = db.hot(
             "SELECT * FROM users.orders o WHERE state = 'intent' AND mode = %(mode)s AND NOT EXISTS"
             " (SELECT FROM users.orders u WHERE u.mode = %(mode)s AND u.state IN ('sending', 'unknown')"
             " AND (o.purpose = 'entry' OR u.trade_id = o.trade_id))"
             " ORDER BY (purpose = 'exit') DESC, order_id LIMIT 1 FOR UPDATE SKIP LOCKED",
             {"mode": mode},
         )
-        if row is not None:
-            db.run("UPDATE users.orders SET state = 'sending', sent_at = now() WHERE order_id = %s", (row["order_id"],))
-        return row
+        if not rows:
+            return None
+        db.hot("UPDATE users.orders SET state = 'sending', sent_at = now() WHERE order_id = %s", (rows[0]["order_id"],))
+        return rows[0]
 
 
 def finish_order(db: Database, order: Row, state: str, reason: str, **columns: Any) -> None:
@@ -142,7 +143,7 @@ def finish_order(db: Database, order: Row, state: str, reason: str, **columns: A
 
 def unfinished_orders(db: Database, mode: str) -> list[Row]:
     """Orders whose last word has not been heard."""
-    return db.all(
+    return db.hot(
         "SELECT *, extract(epoch FROM now() - sent_at) AS sent_age_s FROM users.orders"
         " WHERE state IN ('intent', 'sending', 'resting', 'partially_filled', 'unknown') AND mode = %s"
         " ORDER BY order_id",
@@ -215,7 +216,7 @@ def settlement_of(db: Database, mode: str, ticker: str) -> Row | None:
 # ------------------------------------------------------------------ what risk needs to know
 def risk_facts(db: Database, user_id: str, mode: str, ticker: str) -> Row:
     """One row with every fact the risk rules ask for; a fact that is not known is NULL, and NULL refuses."""
-    row = db.one(
+    rows = db.hot(
         """
         SELECT
           (SELECT value FROM users.settings WHERE user_id = %(user)s AND name = 'kill_switch') AS kill_switch,
@@ -246,5 +247,4 @@ def risk_facts(db: Database, user_id: str, mode: str, ticker: str) -> Row:
         """,
         {"user": user_id, "mode": mode, "ticker": ticker},
     )
-    assert row is not None  # noqa: S101 - one row, always
-    return row
+    return rows[0]  # one row, always

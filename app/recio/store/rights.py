@@ -23,10 +23,13 @@ _READ_LEDGER = tuple(
 )  # fmt: skip
 _READ_SYSTEM = tuple(
     f"system.{t}"
-    for t in ("incidents", "service_samples", "host_samples", "database_samples", "dependency_state", "retention_runs")
-)
+    for t in (
+        "incidents", "service_samples", "host_samples", "database_samples", "dependency_state", "retention_runs", "spans",
+    )
+)  # fmt: skip
 _READ_PAST = ("historical_data.btc_candles_1m", "analytics.trade_results", "analytics.daily_pnl")
 _INCIDENTS = {"system.incidents": "SELECT, INSERT, UPDATE"}
+_SPANS = {"system.spans": "SELECT, INSERT"}
 
 
 def _read(*groups: tuple[str, ...]) -> dict[str, str]:
@@ -51,18 +54,21 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.trade_events": "SELECT, INSERT",
         "users.orders": "SELECT, INSERT",
     }
-    | _INCIDENTS,
+    | _INCIDENTS
+    | _SPANS,
     "trade_executor": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
     | {
         "users.orders": "SELECT, UPDATE (state, reason, exchange_order_id, acked_count_e2, lookups, sent_at, done_at)",
         "users.trade_events": "SELECT, INSERT",
     }
-    | _INCIDENTS,
+    | _INCIDENTS
+    | _SPANS,
     "active_trade_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
     | {"users.live_trades": "SELECT, INSERT, UPDATE, DELETE", "users.tickets": "SELECT, INSERT"}
     | _INCIDENTS,
     "auto_entry_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
-    | {"live_data.entry_status": "SELECT, INSERT, UPDATE, DELETE", "users.tickets": "SELECT, INSERT"},
+    | {"live_data.entry_status": "SELECT, INSERT, UPDATE, DELETE", "users.tickets": "SELECT, INSERT"}
+    | _SPANS,
     "btc_price_watchdog": {
         "live_data.btc_bars_1s": "SELECT, INSERT, UPDATE",
         "live_data.btc_price": "SELECT, INSERT, UPDATE",
@@ -95,6 +101,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "system.host_samples": "SELECT, DELETE",
         "system.database_samples": "SELECT, DELETE",
         "system.retention_runs": "SELECT, INSERT",
+        "system.spans": "SELECT, DELETE",
         "users.reconciliations": "SELECT, DELETE",
         "users.trades": "SELECT",
     },

@@ -76,6 +76,11 @@ class KalshiClient:
         """Close the connection."""
         self._http.close()
 
+    @property
+    def sent_ns(self) -> int:
+        """When the last request's bytes were handed to the kernel: the host's monotonic clock, nanoseconds."""
+        return self._http.sent_ns
+
     # ------------------------------------------------------------------ market data (no key needed)
     def exchange_status(self) -> ExchangeStatus:
         """Whether the exchange runs and the crypto shard trades."""
