@@ -61,6 +61,10 @@ class HttpConnection:
             self._connection.close()
             self._connection = None
 
+    def idle_s(self) -> float:
+        """Seconds since the last answer; infinite before the first and after a failure."""
+        return time.monotonic() - self._idle_since if self._connection is not None else float("inf")
+
     def _is_usable(self, fresh_s: float) -> bool:
         """Young enough, and the server has not hung up (a readable idle socket is a goodbye)."""
         connection = self._connection

@@ -48,6 +48,7 @@ class BtcPriceWatchdog(Worker):
         self._published_s = self._modelled_s = float("-inf")
         self._published_e2: int | None = None
         self._tick_ns = 0
+        self._stamps_ns: list[int] = []
         self._model: dict[str, object] = {}
         self._bad_frames = 0
         self._feed: Feed | None = None
@@ -146,7 +147,9 @@ class BtcPriceWatchdog(Worker):
             "exchange_time": store.when(tick.time_s),
             "received_at": store.when(self._received_s),
         }
-        store.save_price(self.db, row | self._model, [self._tick_ns, now_ns()])
+        moved = tick.price_e2 != self._published_e2
+        self._stamps_ns = [self._tick_ns, now_ns()] if moved else self._stamps_ns  # no news, no new trace
+        store.save_price(self.db, row | self._model, self._stamps_ns)
 
     def _keep_up(self, tick: Tick) -> None:
         """What can wait until the price is out: closed bars, and the slow figures beside the price."""

@@ -32,7 +32,7 @@ from recio.units import ONE_DOLLAR_E4
 __all__ = ["TradeExecutor", "main", "wire_order"]
 
 Row = dict[str, Any]
-_PROVE_S = 1.5  # less than recio.exchange.http.FRESH_FOR_POST_S: an order finds an open connection and a parsed key
+_PROVE_S = 5.0
 _LOOK_S, _LOOKS, _LOOK_SPAN_S = 2.0, 5, 20.0
 _INTENT_MAX_AGE_S = 10.0
 
@@ -180,6 +180,7 @@ class TradeExecutor(Worker):
     def _prove(self, now_s: float) -> None:
         """A signed call on the very connection orders use, every few seconds."""
         if time.monotonic() - self._proved_s < _PROVE_S:
+            self._client.keep_warm()  # an order finds an open connection; the proof has parsed the key
             return
         self._proved_s = time.monotonic()
         try:

@@ -55,7 +55,8 @@ class UnifiedProductionCoordinator(Worker):
         if price is not None:
             self._series.add(price["exchange_s"], price["price_e2"])
         tick_ns = price["stamps_ns"][0] if price and price["stamps_ns"] else 0
-        if tick_ns == self._built_from_ns and time.monotonic() - self._built_s < self.period_s * 0.9:
+        moved = tick_ns != self._built_from_ns
+        if not moved and time.monotonic() - self._built_s < self.period_s * 0.9:
             return
         self._built_s, self._built_from_ns = time.monotonic(), tick_ns
         if price is None or price["age_s"] > _PRICE_MAX_AGE_S:
@@ -64,8 +65,9 @@ class UnifiedProductionCoordinator(Worker):
         if not self._events:
             self._list()
         events = [event for event in self._events if event["close_s"] > now_s]
+        trace_ns = price["stamps_ns"] if moved else []
         for event in events:
-            self._build(event, price, now_s)
+            self._build(event, price, now_s, trace_ns)
         self._why = "" if events else "no event is open"
         if events:
             self.useful(now_s)
@@ -94,7 +96,7 @@ class UnifiedProductionCoordinator(Worker):
                 )
             )
 
-    def _build(self, event: Row, price: Row, now_s: float) -> None:
+    def _build(self, event: Row, price: Row, now_s: float, trace_ns: list[int]) -> None:
         markets = near(self._markets[event["event_ticker"]], price["price_e2"], _STRIKES_EACH_SIDE, _STRIKES_EACH_SIDE)
         books = {
             row["market_ticker"]: Book(row["yes_bids"], row["no_bids"], row["received_s"], row["valid"])
@@ -121,7 +123,7 @@ class UnifiedProductionCoordinator(Worker):
                 "price_e2": price["price_e2"],
                 "price_age_s": price["age_s"],
                 "rows": [row.to_dict() for row in table],
-                "stamps_ns": [*price["stamps_ns"], self.woke_ns, now_ns()],
+                "stamps_ns": [*trace_ns, self.woke_ns, now_ns()] if trace_ns else [],
             },
         )
 

@@ -17,6 +17,7 @@ import msgspec
 import psycopg2
 import psycopg2.extensions
 import psycopg2.extras
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 __all__ = ["DEFAULT_DSN", "Database", "DatabaseGone", "Notification", "connect", "dsn_from_environment"]
 
@@ -84,21 +85,29 @@ class Database:
     def __init__(self, application_name: str, dsn: str | None = None) -> None:
         self._connection = connect(application_name, dsn)
         self._prepared: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._waiting: list[bytes] = []  # statements that travel with the next one
+        self._in_transaction = False
 
     def fileno(self) -> int:
         """The socket, for select(): readable when a notification may have come."""
         return int(self._connection.fileno())
 
+    def _send(self, cursor: Any, text: bytes) -> None:
+        """A finished statement, in one message with those that wait to go before it."""
+        if self._waiting:
+            text, self._waiting = b"; ".join([*self._waiting, text]), []
+        cursor.execute(text)
+
     def all(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
         """Every row of a query."""
         with self._connection.cursor() as cursor:
-            cursor.execute(sql, params or None)
+            self._send(cursor, cursor.mogrify(sql, params or None))
             return [dict(row) for row in cursor.fetchall()]
 
     def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
         """The first row of a query, or None."""
         with self._connection.cursor() as cursor:
-            cursor.execute(sql, params or None)
+            self._send(cursor, cursor.mogrify(sql, params or None))
             row = cursor.fetchone()
             return dict(row) if row is not None else None
 
@@ -112,48 +121,65 @@ class Database:
             if known is None:
                 text, names = _numbered(sql)
                 known = (f"hot_{len(self._prepared) + 1}", names)
-                cursor.execute(f"PREPARE {known[0]} AS {text}")
+                self._send(cursor, f"PREPARE {known[0]} AS {text}".encode())
                 self._prepared[sql] = known
             handle, names = known
             values = [params[name] for name in names] if isinstance(params, Mapping) else list(params)
             places = f" ({', '.join(['%s'] * len(values))})" if values else ""
-            cursor.execute(f"EXECUTE {handle}{places}", values or None)
+            self._send(cursor, cursor.mogrify(f"EXECUTE {handle}{places}", values or None))
             return [dict(row) for row in cursor.fetchall()] if cursor.description else []
-
-    def batch(self, statements: Sequence[tuple[str, Params]], durable: bool = True) -> None:
-        """Several statements, all or nothing, in one round trip. ``durable`` as in ``transaction``."""
-        with self._connection.cursor() as cursor:
-            lines = [cursor.mogrify(sql, params or None).decode() for sql, params in statements]
-            if not durable:
-                lines.insert(0, "SET LOCAL synchronous_commit = off")
-            cursor.execute("; ".join(lines))  # the server takes the statements of one message as one transaction
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Execute a statement; gives the number of rows it touched."""
         with self._connection.cursor() as cursor:
-            cursor.execute(sql, params or None)
+            self._send(cursor, cursor.mogrify(sql, params or None))
             return int(cursor.rowcount)
+
+    def later(self, sql: str, params: Params = ()) -> None:
+        """A statement whose answer nobody needs: inside a transaction it travels with the next one, at the latest with
+        COMMIT, which then raises its error; outside it is ``run``."""
+        if not self._in_transaction:
+            self.run(sql, params)
+            return
+        with self._connection.cursor() as cursor:
+            self._waiting.append(cursor.mogrify(sql, params or None))
+
+    def batch(self, statements: Sequence[tuple[str, Params]], durable: bool = True) -> None:
+        """Several statements, all or nothing, in one round trip. ``durable`` as in ``transaction``."""
+        with self.transaction(durable):
+            for sql, params in statements:
+                self.later(sql, params)
 
     def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """One INSERT ... VALUES %s for many rows in one round trip."""
         if rows:
             with self._connection.cursor() as cursor:
+                if self._waiting:
+                    before, self._waiting = self._waiting, []
+                    cursor.execute(b"; ".join(before))
                 psycopg2.extras.execute_values(cursor, sql, rows, page_size=500)
 
     @contextmanager
     def transaction(self, durable: bool = True) -> Iterator[None]:
-        """All or nothing. ``durable=False`` is for ticks and heartbeats only: a power cut may lose the last 0.6 s."""
-        self.run("BEGIN")
+        """All or nothing. ``durable=False`` is for ticks and heartbeats only: a power cut may lose the last 0.6 s.
+
+        BEGIN travels with the first statement and COMMIT with the last ``later`` ones: round trips are milliseconds
+        when the machine is busy.
+        """
+        opening = [b"BEGIN"] if durable else [b"BEGIN", b"SET LOCAL synchronous_commit = off"]
+        self._waiting, self._in_transaction = list(opening), True
         try:
-            if not durable:
-                self.run("SET LOCAL synchronous_commit = off")
             yield
+            if self._waiting != opening:  # else nothing was asked for
+                self.run("COMMIT")
         except BaseException:
-            if not self._connection.closed:
+            self._waiting = []
+            if not self._connection.closed and self._connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
                 with suppress(*DatabaseGone):  # a connection that broke in between has rolled back by itself
                     self.run("ROLLBACK")  # not .rollback(): in autocommit mode psycopg2 sends nothing for it
             raise
-        self.run("COMMIT")
+        finally:
+            self._waiting, self._in_transaction = [], False
 
     def listen(self, channels: Sequence[str]) -> None:
         """Subscribe to notification channels."""
@@ -162,7 +188,7 @@ class Database:
 
     def notify(self, channel: str, payload: object = "") -> None:
         """Send a notification; inside a transaction it goes out with the commit."""
-        self.run("SELECT pg_notify(%s, %s)", (channel, str(payload)))
+        self.later("SELECT pg_notify(%s, %s)", (channel, str(payload)))
 
     def notifications(self) -> list[Notification]:
         """What has arrived since the last call; never waits."""

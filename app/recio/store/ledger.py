@@ -45,7 +45,7 @@ def new_tickets(db: Database, user_id: str) -> list[Row]:
 
 def decide_ticket(db: Database, ticket_id: int, state: str, reason: str, trade_id: int | None) -> None:
     """Accept or refuse a ticket, once."""
-    db.run(
+    db.later(
         "UPDATE users.tickets SET state = %s, reason = %s, trade_id = coalesce(%s, trade_id), decided_at = now()"
         " WHERE ticket_id = %s AND state = 'new'",
         (state, reason, trade_id, ticket_id),
@@ -65,7 +65,7 @@ def insert_trade(db: Database, row: Row) -> int:
 def update_trade(db: Database, user_id: str, trade_id: int, changes: Row) -> None:
     """Set columns of one trade."""
     sets = ", ".join(f"{name} = %({name})s" for name in changes)
-    db.run(
+    db.later(
         f"UPDATE users.trades SET {sets} WHERE user_id = %(key_user)s AND trade_id = %(key_trade)s",  # noqa: S608
         changes | {"key_user": user_id, "key_trade": trade_id},
     )
@@ -73,7 +73,7 @@ def update_trade(db: Database, user_id: str, trade_id: int, changes: Row) -> Non
 
 def add_event(db: Database, user_id: str, trade_id: int, kind: str, detail: Row) -> None:
     """Append to the trade's log."""
-    db.run(
+    db.later(
         "INSERT INTO users.trade_events (user_id, trade_id, kind, detail) VALUES (%s, %s, %s, %s)",
         (user_id, trade_id, kind, Json(detail)),
     )
@@ -122,7 +122,9 @@ def claim_intent(db: Database, mode: str) -> Row | None:
         )
         if not rows:
             return None
-        db.hot("UPDATE users.orders SET state = 'sending', sent_at = now() WHERE order_id = %s", (rows[0]["order_id"],))
+        db.later(
+            "UPDATE users.orders SET state = 'sending', sent_at = now() WHERE order_id = %s", (rows[0]["order_id"],)
+        )
         return rows[0]
 
 
@@ -132,7 +134,7 @@ def finish_order(db: Database, order: Row, state: str, reason: str, **columns: A
     sets = ", ".join(f"{name} = %({name})s" for name in columns)
     done = ", done_at = now()" if state in ("filled", "cancelled", "refused") else ""
     with db.transaction():
-        db.run(
+        db.later(
             f"UPDATE users.orders SET {sets}{done} WHERE order_id = %(key)s",  # noqa: S608 - names from code
             columns | {"key": order["order_id"]},
         )
