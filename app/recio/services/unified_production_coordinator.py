@@ -65,9 +65,7 @@ class UnifiedProductionCoordinator(Worker):
         if not self._events:
             self._list()
         events = [event for event in self._events if event["close_s"] > now_s]
-        trace_ns = price["stamps_ns"] if moved else []
-        for event in events:
-            self._build(event, price, now_s, trace_ns)
+        self._build_all(events, price, now_s, price["stamps_ns"] if moved else [])
         self._why = "" if events else "no event is open"
         if events:
             self.useful(now_s)
@@ -96,12 +94,26 @@ class UnifiedProductionCoordinator(Worker):
                 )
             )
 
-    def _build(self, event: Row, price: Row, now_s: float, trace_ns: list[int]) -> None:
-        markets = near(self._markets[event["event_ticker"]], price["price_e2"], _STRIKES_EACH_SIDE, _STRIKES_EACH_SIDE)
+    def _build_all(self, events: Sequence[Row], price: Row, now_s: float, trace_ns: Sequence[int]) -> None:
+        """All events at once: one question for the books, one message with the tables."""
+        chosen = {
+            event["event_ticker"]: near(
+                self._markets[event["event_ticker"]], price["price_e2"], _STRIKES_EACH_SIDE, _STRIKES_EACH_SIDE
+            )
+            for event in events
+        }
+        tickers = [market.market_ticker for markets in chosen.values() for market in markets]
         books = {
             row["market_ticker"]: Book(row["yes_bids"], row["no_bids"], row["received_s"], row["valid"])
-            for row in store.books_of_markets(self.db, [market.market_ticker for market in markets])
+            for row in store.books_of_markets(self.db, tickers)
         }
+        tables = [self._table(event, chosen[event["event_ticker"]], books, price, now_s) for event in events]
+        stamps_ns = [*trace_ns, self.woke_ns, now_ns()] if trace_ns else []
+        store.save_strike_tables(self.db, [table | {"stamps_ns": stamps_ns} for table in tables])
+
+    def _table(
+        self, event: Row, markets: Sequence[StrikeMarket], books: dict[str, Book], price: Row, now_s: float
+    ) -> Row:
         close_s = event["close_s"]
         table = build(
             markets,
@@ -114,18 +126,14 @@ class UnifiedProductionCoordinator(Worker):
             above=_STRIKES_EACH_SIDE,
             observed=observe(self._series.price_at, close_s, now_s),
         )
-        store.save_strike_table(
-            self.db,
-            {
-                "event_ticker": event["event_ticker"],
-                "series_ticker": event["series_ticker"],
-                "close_time": event["close_time"],
-                "price_e2": price["price_e2"],
-                "price_age_s": price["age_s"],
-                "rows": [row.to_dict() for row in table],
-                "stamps_ns": [*trace_ns, self.woke_ns, now_ns()] if trace_ns else [],
-            },
-        )
+        return {
+            "event_ticker": event["event_ticker"],
+            "series_ticker": event["series_ticker"],
+            "close_time": event["close_time"],
+            "price_e2": price["price_e2"],
+            "price_age_s": price["age_s"],
+            "rows": [row.to_dict() for row in table],
+        }
 
     def checks(self, now_s: float) -> list[Check]:
         """There was something to build from."""

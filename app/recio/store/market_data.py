@@ -28,7 +28,7 @@ __all__ = [
     "save_exchange_state",
     "save_markets",
     "save_price",
-    "save_strike_table",
+    "save_strike_tables",
     "when",
 ]
 
@@ -214,23 +214,23 @@ def exchange_state(db: Database, mode: str) -> Row | None:
 
 
 # ------------------------------------------------------------------ strike tables and entry status
-def save_strike_table(db: Database, row: Row) -> None:
-    """One event's table; a notification carries the event. ``stamps_ns`` in the row: see recio.services.spans."""
-    rows = Json(row["rows"], dumps=lambda value: msgspec.json.encode(value).decode())
-    db.batch(
-        [
-            (
-                "INSERT INTO live_data.strike_tables (event_ticker, series_ticker, close_time, built_at, price_e2,"
-                " price_age_s, rows, stamps_ns) VALUES (%(event_ticker)s, %(series_ticker)s, %(close_time)s, now(),"
-                " %(price_e2)s, %(price_age_s)s, %(rows)s, %(stamps_ns)s::bigint[]) ON CONFLICT (event_ticker)"
-                " DO UPDATE SET built_at = now(), price_e2 = excluded.price_e2, price_age_s = excluded.price_age_s,"
-                " rows = excluded.rows, close_time = excluded.close_time, stamps_ns = excluded.stamps_ns",
-                {"stamps_ns": [], **row, "rows": rows},
-            ),
-            ("SELECT pg_notify('strike_table', %s)", (row["event_ticker"],)),
-        ],
-        durable=False,
-    )
+def save_strike_tables(db: Database, tables: Sequence[Row]) -> None:
+    """The events' tables in one message; a notification carries each event. ``stamps_ns``: see recio.services.spans."""
+    statements: list[tuple[str, Any]] = []
+    for table in tables:
+        rows = Json(table["rows"], dumps=lambda value: msgspec.json.encode(value).decode())
+        statements.append((_SAVE_TABLE, {"stamps_ns": [], **table, "rows": rows}))
+        statements.append(("SELECT pg_notify('strike_table', %s)", (table["event_ticker"],)))
+    db.batch(statements, durable=False)
+
+
+_SAVE_TABLE = (
+    "INSERT INTO live_data.strike_tables (event_ticker, series_ticker, close_time, built_at, price_e2, price_age_s, rows,"
+    " stamps_ns) VALUES (%(event_ticker)s, %(series_ticker)s, %(close_time)s, now(), %(price_e2)s, %(price_age_s)s,"
+    " %(rows)s, %(stamps_ns)s::bigint[]) ON CONFLICT (event_ticker) DO UPDATE SET built_at = now(),"
+    " price_e2 = excluded.price_e2, price_age_s = excluded.price_age_s, rows = excluded.rows,"
+    " close_time = excluded.close_time, stamps_ns = excluded.stamps_ns"
+)
 
 
 def save_entry_status(db: Database, rows: Sequence[tuple[str, bool, str]]) -> None:

@@ -15,3 +15,8 @@ CREATE INDEX spans_order ON system.spans (order_id) WHERE order_id IS NOT NULL;
 -- The trace travels in the rows that travel anyway: [tick in, price written] and [.., coordinator awake, table written].
 ALTER TABLE live_data.btc_price ADD COLUMN stamps_ns bigint[] NOT NULL DEFAULT '{}';
 ALTER TABLE live_data.strike_tables ADD COLUMN stamps_ns bigint[] NOT NULL DEFAULT '{}';
+
+-- Written at every move of the price: lz4 packs a table in a tenth of pglz's time.
+ALTER TABLE live_data.strike_tables ALTER COLUMN rows SET COMPRESSION lz4;
+ALTER TABLE live_data.books ALTER COLUMN yes_bids SET COMPRESSION lz4;
+ALTER TABLE live_data.books ALTER COLUMN no_bids SET COMPRESSION lz4;
