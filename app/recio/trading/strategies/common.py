@@ -133,11 +133,11 @@ def offer(state: EntryState, side: str, settings: MonitorSettings) -> Offer:
         wanted = wanted_e2(settings.size(), mixed, limit, state.context.bankroll_e6, fees)
         walk = buy(against, wanted, limit)
         count = walk.filled_e2 if walk.complete or wanted % 100 else whole(walk.filled_e2)
+        if not lacking[0] and count <= 0:
+            lacking = _no_size(settings, wanted, walk)
         if count != walk.filled_e2:
             walk = buy(against, count, limit)
         net, average = _net(mixed, walk, fees)
-        if not lacking[0] and count <= 0:
-            lacking = _no_size(settings, wanted, walk)
     raw = None if mixed is None or ask is None else round(mixed * ONE_DOLLAR_E4) - ask
     if net is None and raw is not None and ask is not None:  # no size: what one contract at the ask would leave
         net = raw - -(-order_fee_e6([(ask, 100)]) // 100)
