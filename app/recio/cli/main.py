@@ -10,7 +10,7 @@ import psycopg2
 import typer
 
 from recio import release
-from recio.cli import admin, backup, canary, doctor, gate, host, latency, simulator, trade
+from recio.cli import admin, backup, canary, doctor, gate, host, latency, monitor, simulator, trade
 from recio.contract import ContractError
 from recio.contract.settings import SettingsError
 from recio.store.db import DEFAULT_DSN
@@ -33,6 +33,7 @@ app.command("latency")(latency.latency)
 app.command("canary")(canary.canary)
 app.command("simulator")(simulator.simulator)
 app.add_typer(trade.app, name="trade", help="Look at markets; buy, list, show and close trades.")
+app.add_typer(monitor.app, name="monitor", help="Strategies side by side: list, enable, disable, set.")
 app.add_typer(backup.app, name="backup", help="Make, list, verify and restore backups.")
 app.add_typer(admin.database, name="db", help="Roles, database and migrations (deploy runs these).")
 app.add_typer(admin.user, name="user", help="The desk's login.")

@@ -24,7 +24,6 @@ __all__ = [
     "save_bars",
     "save_books",
     "save_candles",
-    "save_entry_status",
     "save_exchange_state",
     "save_markets",
     "save_price",
@@ -213,7 +212,7 @@ def exchange_state(db: Database, mode: str) -> Row | None:
     )
 
 
-# ------------------------------------------------------------------ strike tables and entry status
+# ------------------------------------------------------------------ strike tables
 def save_strike_tables(db: Database, tables: Sequence[Row]) -> None:
     """The events' tables in one message; a notification carries each event. ``stamps_ns``: see recio.services.spans."""
     statements: list[tuple[str, Any]] = []
@@ -231,14 +230,3 @@ _SAVE_TABLE = (
     " price_e2 = excluded.price_e2, price_age_s = excluded.price_age_s, rows = excluded.rows,"
     " close_time = excluded.close_time, stamps_ns = excluded.stamps_ns"
 )
-
-
-def save_entry_status(db: Database, rows: Sequence[tuple[str, bool, str]]) -> None:
-    """Why auto entry acts or not: (ticker, acting, why); rows of closed markets go."""
-    with db.transaction(durable=False):
-        db.run_many(
-            "INSERT INTO live_data.entry_status (market_ticker, acting, why, at) VALUES %s"
-            " ON CONFLICT (market_ticker) DO UPDATE SET acting = excluded.acting, why = excluded.why, at = excluded.at",
-            [(ticker, acting, why, datetime.now(UTC)) for ticker, acting, why in rows],
-        )
-        db.run("DELETE FROM live_data.entry_status WHERE at < now() - interval '1 minute'")
