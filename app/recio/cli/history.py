@@ -14,7 +14,7 @@ from recio.market.history import holes, minute_candles
 __all__ = ["app", "bad_input", "moment"]
 
 app = typer.Typer(no_args_is_help=True)
-_CHUNK_MINUTES = 300  # one answer of the exchange: what is on record is kept when a fetch is interrupted
+_CHUNK_MINUTES = 299  # one answer of the exchange: what is on record is kept when a fetch is interrupted
 _PAUSE_S = 0.12  # the public limit is 10 requests a second
 _SHOWN_GAPS = 10
 
