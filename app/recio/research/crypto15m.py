@@ -5,7 +5,10 @@ The recording has no strikes and no results, so both are told from what is there
             bridge that minute closely enough; how uncertain the bridge leaves it is kept in ``strike_sd``
     result  by the spot's mean in the last minute against the strike when they differ clearly (twice their uncertainty),
             and by the last quote (from 30 s before the close on, at 90c or more, or 10c or less). Both must agree.
-Looks come in bursts with minutes between them; markets that nobody looked at near their ends stay without a result.
+Looks come in bursts with minutes between them, and within a burst the quote stands still while the spot moves on (one
+state of the book in 388 of the 397 bursts of KXETH15M, each at most half a minute long): only the first look at a state of
+the book has a fresh quote, the others repeat it as it ages. ``Look.fresh`` says which. Markets that nobody looked at near
+their ends stay without a result.
 Spot is kept in 1/10,000 dollar: a cent is too coarse for a coin of 75 dollars. Probabilities see only percentages.
 """
 
@@ -23,7 +26,7 @@ import msgspec
 
 from recio.research.errors import ResearchError
 
-__all__ = ["Look", "RecordedMarket", "SpotTape", "close_of", "find_series", "read_series"]
+__all__ = ["Look", "RecordedMarket", "SpotTape", "close_of", "find_series", "judge", "read_series"]
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _TICKER = re.compile(r"(KX[A-Z0-9]+15M)-(\d{2}[A-Z]{3}\d{2}\d{4})-(\d{2})")
@@ -33,6 +36,7 @@ _STRIKE_SD_MAX = 5e-4  # of the price: 5 basis points; a quarter moves it by abo
 _CLEAR = 2.0
 _LAST_QUOTE_S, _SURE = 30.0, 0.90
 _VOL_SPAN_S, _VOL_STEP_S, _VOL_MIN_PAIRS = 3600.0, 10.0, 10
+_BURST_S = 20.0  # a longer pause between looks begins another burst
 _MAX_LINE = 100_000
 
 
@@ -59,6 +63,7 @@ class Look(msgspec.Struct, frozen=True):
     spot_e4: int | None
     yes_depth_e2: int
     no_depth_e2: int
+    fresh: bool = True  # the quote was not seen before: it came with this look
 
 
 class RecordedMarket(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,14 +200,14 @@ def read_series(data: Path, series: str) -> tuple[list[RecordedMarket], SpotTape
     if not looks:
         raise ResearchError(f"{path} is empty")
     tape = SpotTape(sorted(points.items()))
-    markets = [_judge(ticker, series, found, tape) for ticker, found in looks.items()]
+    markets = [judge(ticker, series, found, tape) for ticker, found in looks.items()]
     return sorted(markets, key=lambda market: market.close_s), tape
 
 
-def _judge(ticker: str, series: str, looks: list[Look], tape: SpotTape) -> RecordedMarket:
+def judge(ticker: str, series: str, looks: list[Look], tape: SpotTape) -> RecordedMarket:
     """Tell strike and result, as far as the recording allows."""
     close_s = close_of(ticker)
-    looks.sort(key=lambda look: look.at_s)
+    looks = _marked(sorted(looks, key=lambda look: look.at_s))
     vol = tape.volatility(close_s) or 1e-4
     opened = tape.minute_mean(close_s - _QUARTER_S, vol)
     ended = tape.minute_mean(close_s, vol)
@@ -237,9 +242,24 @@ def _judge(ticker: str, series: str, looks: list[Look], tape: SpotTape) -> Recor
     )
 
 
+def _marked(looks: list[Look]) -> list[Look]:
+    """The looks of a market, the repeated quotes among them marked as not fresh."""
+    found: list[Look] = []
+    for look in looks:
+        before = found[-1] if found else None
+        repeated = (
+            before is not None
+            and look.at_s - before.at_s <= _BURST_S
+            and (look.yes_bid_e4, look.yes_ask_e4, look.yes_depth_e2, look.no_depth_e2)
+            == (before.yes_bid_e4, before.yes_ask_e4, before.yes_depth_e2, before.no_depth_e2)
+        )
+        found.append(msgspec.structs.replace(look, fresh=False) if repeated else look)
+    return found
+
+
 def _last_quote(looks: list[Look], close_s: float) -> str:
     """What the last quote near or after the close says; empty when it is not sure, or there is none."""
-    last = looks[-1]
+    last = next((look for look in reversed(looks) if look.fresh), looks[-1])
     if last.at_s < close_s - _LAST_QUOTE_S or last.yes_bid_e4 is None or last.yes_ask_e4 is None:
         return ""
     middle = (last.yes_bid_e4 + last.yes_ask_e4) / 20_000

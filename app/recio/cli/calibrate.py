@@ -1,0 +1,98 @@
+"""calibrate: whether the model was any good, on recorded markets or on this desk's own decisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from recio.cli.history import bad_input
+
+__all__ = ["calibrate"]
+
+_SERIES = ("KXETH15M", "KXSOL15M")
+_HISTORY = Path("btc_perp_1m_202201") / "btc-perp-1m.csv"
+
+
+def calibrate(
+    data: Annotated[Path | None, typer.Option(help="Folder with recorded markets; default: this desk's decisions.")] = None,
+    series: Annotated[list[str] | None, typer.Option(help="A recorded series. Repeatable.")] = None,
+    history: Annotated[Path | None, typer.Option(help="Minutes to build the model from (CSV).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the report as Markdown, pictures beside it.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Log loss, Brier, reliability and edge after fees of model, market and blend; and the verdict."""
+    if data is None:
+        if series or history or out:
+            bad_input("--series, --history and --out are for recorded markets: give --data FOLDER too")
+        _own(seed, as_json)
+    else:
+        _recorded(data, tuple(series or _SERIES), history, out, seed, as_json)
+
+
+def _recorded(
+    data: Path, series: tuple[str, ...], history: Path | None, out: Path | None, seed: int, as_json: bool
+) -> None:
+    from recio.market.blend import MODEL_WEIGHT
+    from recio.market.calibration import TrainedOnError
+    from recio.market.calibration import calibrate as score
+    from recio.research.calibration_page import page, summary
+    from recio.research.crypto15m import read_series
+    from recio.research.errors import ResearchError
+    from recio.research.picture import reliability_svg
+    from recio.research.placebo import run_placebo
+    from recio.research.recorded import coverage, forecasts, model_of_file
+    from recio.trading.gate import verdict
+
+    reports, counted = {}, {}
+    try:
+        if history is None and (data / _HISTORY).is_file():
+            history = data / _HISTORY
+        model = model_of_file(history, f"emp-{history.stem}" if history else "")
+        found, recorded = {}, {}
+        for name in series:
+            markets, tape = read_series(data, name)
+            recorded[name] = markets
+            found[name] = list(forecasts(markets, tape, model, name))
+            counted[name] = coverage(markets)
+            if not found[name]:
+                raise ResearchError(f"no market of {name} has a strike, a result and books: there is nothing to score")
+        trained = {model.version: (model.train_from_s, model.train_to_s)}
+        if len(series) > 1:
+            rows = [msgspec.structs.replace(row, strategy="all") for name in series for row in found[name]]
+            reports["all"] = score(rows, trained, seed=seed)
+        for name in series:
+            reports[name] = score(found[name], trained, seed=seed)
+        reports.setdefault("all", reports[series[0]])
+    except (ResearchError, TrainedOnError) as error:
+        bad_input(str(error))
+    if out is not None:
+        words = f"recio calibrate --data DIR --out {out}" + "".join(f" --series {name}" for name in series if series != _SERIES)
+        pictures = {}
+        for name, report in reports.items():
+            picture = out.parent / "images" / f"calibration-{name}.svg"
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            picture.write_text(reliability_svg(report, f"{'ETH and SOL' if name == 'all' else name}: said and came true"))
+            pictures[name] = f"images/{picture.name}"
+        placebo = run_placebo(list(recorded.values()), model, seed=seed)
+        out.write_text(page(reports, counted, model, MODEL_WEIGHT, pictures, words, placebo))
+    if as_json:
+        answer: dict[str, Any] = {
+            name: {"report": report, "verdict": verdict(report), "coverage": counted.get(name)}
+            for name, report in reports.items()
+        }
+        typer.echo(msgspec.json.encode(answer).decode())
+        return
+    for name, report in reports.items():
+        if name != "all" or len(series) > 1:
+            typer.echo("\n".join(summary(report)))
+    for name, counts in counted.items():
+        typer.echo(f"{name}: " + ", ".join(f"{what} {count}" for what, count in counts.items()))
+
+
+def _own(seed: int, as_json: bool) -> None:
+    """This desk's decisions against their results."""
+    raise NotImplementedError
