@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from recio.cli.history import bad_input
+
+if TYPE_CHECKING:
+    from recio.market.calibration import Forecast
 
 __all__ = ["calibrate"]
 
@@ -17,7 +20,9 @@ _HISTORY = Path("btc_perp_1m_202201") / "btc-perp-1m.csv"
 
 
 def calibrate(
-    data: Annotated[Path | None, typer.Option(help="Folder with recorded markets; default: this desk's decisions.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with recorded markets; default: this desk's decisions.")
+    ] = None,
     series: Annotated[list[str] | None, typer.Option(help="A recorded series. Repeatable.")] = None,
     history: Annotated[Path | None, typer.Option(help="Minutes to build the model from (CSV).")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the report as Markdown, pictures beside it.")] = None,
@@ -70,12 +75,16 @@ def _recorded(
     except (ResearchError, TrainedOnError) as error:
         bad_input(str(error))
     if out is not None:
-        words = f"recio calibrate --data DIR --out {out}" + "".join(f" --series {name}" for name in series if series != _SERIES)
+        words = f"recio calibrate --data DIR --out {out}" + "".join(
+            f" --series {name}" for name in series if series != _SERIES
+        )
         pictures = {}
         for name, report in reports.items():
             picture = out.parent / "images" / f"calibration-{name}.svg"
             picture.parent.mkdir(parents=True, exist_ok=True)
-            picture.write_text(reliability_svg(report, f"{'ETH and SOL' if name == 'all' else name}: said and came true"))
+            picture.write_text(
+                reliability_svg(report, f"{'ETH and SOL' if name == 'all' else name}: said and came true")
+            )
             pictures[name] = f"images/{picture.name}"
         placebo = run_placebo(list(recorded.values()), model, seed=seed)
         out.write_text(page(reports, counted, model, MODEL_WEIGHT, pictures, words, placebo))
@@ -94,5 +103,58 @@ def _recorded(
 
 
 def _own(seed: int, as_json: bool) -> None:
-    """This desk's decisions against their results."""
-    raise NotImplementedError
+    """This desk's decisions against their results; each report is kept for the gate."""
+    from recio.contract.settings import load_settings
+    from recio.market.calibration import TrainedOnError
+    from recio.market.calibration import calibrate as score
+    from recio.research.calibration_page import summary
+    from recio.store.db import Database
+    from recio.store.models import save_calibration, settled_decisions, train_ranges
+    from recio.trading.gate import verdict
+
+    db, settings = Database("calibrate"), load_settings()
+    by_strategy: dict[str, list[Forecast]] = {}
+    for row in settled_decisions(db, settings.user_id, settings.mode):
+        forecast = _of_decision(row)
+        by_strategy.setdefault(forecast.strategy, []).append(forecast)
+    if not by_strategy:
+        bad_input("no decision has a result yet: the desk keeps one a minute and market while a monitor watches")
+    trained, reports = train_ranges(db), {}
+    try:
+        for strategy, rows in sorted(by_strategy.items()):
+            reports[strategy] = score(rows, trained, seed=seed)
+    except TrainedOnError as error:
+        bad_input(str(error))
+    for strategy, report in reports.items():
+        save_calibration(db, settings.mode, strategy, verdict(report).text, msgspec.to_builtins(report))
+    if as_json:
+        answer = {name: {"report": report, "verdict": verdict(report)} for name, report in reports.items()}
+        typer.echo(msgspec.json.encode(answer).decode())
+        return
+    for report in reports.values():
+        typer.echo("\n".join(summary(report)))
+
+
+def _of_decision(row: dict[str, Any]) -> Forecast:
+    """A stored decision (probabilities of its side) as a forecast of YES."""
+    from recio.market.calibration import Forecast
+
+    yes = row["side"] == "yes"
+
+    def turned(chance: float) -> float:
+        return chance if yes else 1.0 - chance
+
+    return Forecast(
+        event=row["event_ticker"],
+        strategy=row["strategy"],
+        at_s=row["at_s"],
+        won=row["result"] == "yes",
+        model=turned(row["probability_model"]),
+        market=turned(row["probability_market"]),
+        blend=turned(row["probability"]),
+        yes_ask_e4=row["yes_ask_e4"],
+        no_ask_e4=row["no_ask_e4"],
+        model_version=row["model_version"],
+        entered_side=row["side"] if row["paid_e4"] is not None else "",
+        paid_e4=row["paid_e4"],
+    )

@@ -10,7 +10,7 @@ import psycopg2
 import typer
 
 from recio import release
-from recio.cli import admin, backup, calibrate, canary, doctor, gate, history, host, model, simulator, trade
+from recio.cli import admin, backup, calibrate, canary, doctor, gate, history, host, model, research, simulator, trade
 from recio.contract import ContractError
 from recio.contract.settings import SettingsError
 from recio.store.db import DEFAULT_DSN
@@ -30,6 +30,8 @@ app.command("restart")(host.restart)
 app.command("doctor")(doctor.doctor)
 app.command("verify")(gate.verify)
 app.command("canary")(canary.canary)
+app.command("replay")(research.replay)
+app.command("backtest")(research.backtest)
 app.command("calibrate")(calibrate.calibrate)
 app.command("simulator")(simulator.simulator)
 app.add_typer(trade.app, name="trade", help="Look at markets; buy, list, show and close trades.")

@@ -153,7 +153,9 @@ def calibrate(
     """Score one strategy's forecasts. ValueError without any or with several strategies; TrainedOnError, see require_unseen."""
     strategies = {row.strategy for row in forecasts}
     if len(strategies) != 1:
-        raise ValueError(f"calibrate one strategy at a time, with rows; got {len(forecasts)} rows of {sorted(strategies)}")
+        raise ValueError(
+            f"calibrate one strategy at a time, with rows; got {len(forecasts)} rows of {sorted(strategies)}"
+        )
     require_unseen(forecasts, trained or {})
     ordered = sorted(forecasts, key=lambda row: (row.at_s, row.event))
     events = {name: index for index, name in enumerate(dict.fromkeys(row.event for row in ordered))}
@@ -231,7 +233,9 @@ def _interval(per_event: Sequence[tuple[float, float]], draws: Sequence[Sequence
             found.append(sum(per_event[index][0] for index in draw) / drawn)
     found.sort()
     out = (1.0 - _SHARE) / 2.0
-    return Interval(total / count, found[int(out * len(found))], found[min(len(found) - 1, int((1.0 - out) * len(found)))])
+    return Interval(
+        total / count, found[int(out * len(found))], found[min(len(found) - 1, int((1.0 - out) * len(found)))]
+    )
 
 
 def _reliability(pairs: Sequence[tuple[float, bool]]) -> tuple[Bin, ...]:

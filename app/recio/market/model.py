@@ -14,6 +14,7 @@ from the value it has there: no cliff. ``NORMAL`` is the closed form by itself, 
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -85,13 +86,13 @@ class TableModel(ProbabilityModel, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in ("walk_knots_s", "vol_knots", "momentum_knots"):
             knots = getattr(self, name)
-            if not knots or any(a >= b for a, b in zip(knots, knots[1:], strict=False)):
+            if not knots or any(a >= b for a, b in itertools.pairwise(knots)):
                 raise ValueError(f"{name} is {knots}; knots rise")
         wanted = len(self.walk_knots_s) * len(self.vol_knots) * (len(self.momentum_knots) + 1)
         if len(self.tables) != wanted:
             raise ValueError(f"there are {len(self.tables)} tables; the knots ask for {wanted}")
         for table in self.tables:
-            rises = all(a <= b for a, b in zip(table, table[1:], strict=False))
+            rises = all(a <= b for a, b in itertools.pairwise(table))
             if len(table) != len(GRID) or not rises or not 0.0 < table[0] <= table[-1] < 1.0:
                 raise ValueError(f"a table of {len(table)} values from {table[0]} to {table[-1]} is no distribution")
 
@@ -133,7 +134,7 @@ class TableModel(ProbabilityModel, frozen=True, kw_only=True):
         """(table, weight) of the knots around; the weights are positive and add up to 1."""
         momenta = len(self.momentum_knots)
         moving = [(momenta, 1.0)] if momentum is None else _around(self.momentum_knots, abs(momentum), logarithm=False)
-        found = []
+        found: list[tuple[int, float]] = []
         for w, w_share in _around(self.walk_knots_s, walk_s):
             for v, v_share in _around(self.vol_knots, vol):
                 first = (w * len(self.vol_knots) + v) * (momenta + 1)
@@ -175,7 +176,9 @@ def load(data: bytes) -> TableModel:
     try:
         return msgspec.json.decode(data, type=TableModel)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ModelError(f"the stored model cannot be read: {error}; build it again with `recio model build`") from error
+        raise ModelError(
+            f"the stored model cannot be read: {error}; build it again with `recio model build`"
+        ) from error
 
 
 def _around(knots: Sequence[float], value: float, *, logarithm: bool = True) -> list[tuple[int, float]]:
@@ -186,8 +189,5 @@ def _around(knots: Sequence[float], value: float, *, logarithm: bool = True) -> 
         return [(len(knots) - 1, 1.0)]
     at = bisect_right(knots, value) - 1
     low, high = knots[at], knots[at + 1]
-    if logarithm:
-        share = math.log(value / low) / math.log(high / low)
-    else:
-        share = (value - low) / (high - low)
+    share = math.log(value / low) / math.log(high / low) if logarithm else (value - low) / (high - low)
     return [(at, 1.0 - share), (at + 1, share)]

@@ -65,7 +65,9 @@ class _History:
         self._squares, self._known = array("d", [0.0]), array("q", [0])
         for at in range(size):
             good = at > 0 and self.close[at] > 0 and self.close[at - 1] > 0
-            self._squares.append(self._squares[-1] + (math.log(self.close[at] / self.close[at - 1]) ** 2 if good else 0))
+            self._squares.append(
+                self._squares[-1] + (math.log(self.close[at] / self.close[at - 1]) ** 2 if good else 0)
+            )
             self._known.append(self._known[-1] + good)
 
     def volatility(self, at: int) -> float | None:

@@ -79,7 +79,9 @@ def summary(report: Report) -> list[str]:
     for who in FORECASTERS:
         score = report.scores[who]
         lines.append(f"  {who:<7} log loss {_spread(score.log_loss)}   Brier {_spread(score.brier)}")
-    lines.append(f"  Brier, model less market: {_spread(report.brier_model_less_market, sign='+')} (above 0: the market is better)")
+    lines.append(
+        f"  Brier, model less market: {_spread(report.brier_model_less_market, sign='+')} (above 0: the market is better)"
+    )
     for who, edge in report.edges.items():
         lines.append(
             f"  edge of {who}: {edge.entries} entries, {edge.won} won, mean paid {edge.paid_e4 / 100:.2f}c,"
@@ -161,7 +163,11 @@ def _figures(report: Report, counted: Mapping[str, int] | None) -> Sequence[str]
         lines.append(f"| {who} | {_spread(score.log_loss)} | {_spread(score.brier)} |")
     lines.append(f"| model less market | | {_spread(report.brier_model_less_market, sign='+')} |")
     lines.append(f"| blend less market | | {_spread(report.brier_blend_less_market, sign='+')} |")
-    lines += ["", "| entries by | number | won | mean paid | fee | after fees, each | in all |", "|---|---|---|---|---|---|---|"]
+    lines += [
+        "",
+        "| entries by | number | won | mean paid | fee | after fees, each | in all |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for who, edge in report.edges.items():
         lines.append(
             f"| {who} | {edge.entries} | {edge.won} | {edge.paid_e4 / 100:.2f}c | {edge.fee_e4 / 100:.2f}c |"

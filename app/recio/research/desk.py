@@ -103,7 +103,7 @@ class VirtualDesk:
         self.monitors, self.model, self.limits, self.stop = tuple(monitors), model, limits, stop or AutoStopSettings()
         self.trades: list[Trade] = []
         self.decisions: list[dict[str, object]] = []
-        self.samples: list[tuple[float, str, str, EntryDecision, StrikeRow]] = []
+        self.samples: list[tuple[float, str, str, EntryDecision, StrikeRow, Trade | None]] = []
         self.equity: list[tuple[float, int]] = []
         self.cash_e6 = START_E6
         self._last_order: dict[str, float] = {}
@@ -171,10 +171,9 @@ class VirtualDesk:
         event = moment.event
         table = EntryTable(event=event, rows=[row], books={row.market_ticker: moment.book})
         for decision in evaluate_entries(monitor, table, self._context(monitor, moment)):
-            if moment.sampled and decision.probability_model is not None:
-                self.samples.append((moment.at_s, monitor.strategy, event.event_ticker, decision, row))
-            if decision.action == "enter":
-                self._order(monitor, decision, moment)
+            trade = self._order(monitor, decision, moment) if decision.action == "enter" else None
+            if (moment.sampled or trade is not None) and decision.probability_model is not None:
+                self.samples.append((moment.at_s, monitor.strategy, event.event_ticker, decision, row, trade))
 
     def _context(self, monitor: Monitor, moment: Moment) -> EntryContext:
         event = moment.event.event_ticker
@@ -190,7 +189,7 @@ class VirtualDesk:
             bankroll_e6=self.cash_e6,
         )
 
-    def _order(self, monitor: Monitor, decision: EntryDecision, moment: Moment) -> None:
+    def _order(self, monitor: Monitor, decision: EntryDecision, moment: Moment) -> Trade | None:
         intent = Intent(
             purpose="entry",
             market_ticker=decision.market_ticker,
@@ -201,7 +200,7 @@ class VirtualDesk:
         refusals = check(intent, self._facts(decision, moment), self.limits, schedule_at(moment.at_s))
         self._say(moment, monitor.monitor_id, "refused" if refusals else "enter", decision.side, decision, refusals)
         if refusals:
-            return
+            return None
         trade = Trade(
             number=len(self.trades) + 1,
             monitor=monitor.monitor_id,
@@ -218,6 +217,7 @@ class VirtualDesk:
         self._last_order[monitor.monitor_id] = moment.at_s
         key = (monitor.monitor_id, trade.market_ticker, trade.side)
         self._entered.setdefault(trade.event_ticker, set()).add(key)
+        return trade
 
     def _facts(self, decision: EntryDecision, moment: Moment) -> RiskFacts:
         """Nothing outside fails here: what a live desk has to ask for is fresh and well; the ledger's facts are real."""
@@ -290,7 +290,9 @@ class VirtualDesk:
             against = moment.book.no_bids if trade.side == "yes" else moment.book.yes_bids
             walk = buy(against, trade.count_e2, trade.limit_price_e4)
             if not in_time or not walk.filled_e2:
-                self._end(trade, moment.at_s, 0, "cancelled", "nothing left at the limit" if in_time else "no book in time")
+                self._end(
+                    trade, moment.at_s, 0, "cancelled", "nothing left at the limit" if in_time else "no book in time"
+                )
                 return
             self._fill(trade, walk.levels, moment.at_s, buying=True)
             self.cash_e6 -= walk.amount_e6
@@ -348,25 +350,17 @@ class VirtualDesk:
 
     # ------------------------------------------------------------------ for the report
     def forecasts(self, results: Mapping[str, str], model_version: str) -> list[Forecast]:
-        """The sampled decisions with how their markets ended, as forecasts of YES; entries are marked on the first
-        sample of their market after them."""
-        bought: dict[tuple[str, str], list[Trade]] = {}
-        strategies = {monitor.monitor_id: monitor.strategy for monitor in self.monitors}
-        for trade in self.trades:
-            if trade.fills:
-                bought.setdefault((strategies[trade.monitor], trade.market_ticker), []).append(trade)
+        """Sampled decisions, and those that entered, with how their markets ended, as forecasts of YES."""
         found = []
-        for at_s, strategy, event, decision, row in self.samples:
+        for at_s, strategy, event, decision, row, trade in self.samples:
             result = results.get(row.market_ticker)
             if result not in ("yes", "no") or decision.probability_market is None or decision.probability is None:
                 continue
             yes = decision.side == "yes"
             model = decision.probability_model or 0.0
-            waiting = bought.get((strategy, row.market_ticker), [])
-            entry = waiting.pop(0) if waiting and waiting[0].decided_s <= at_s else None
             paid = None
-            if entry is not None:
-                sums = entry.folded()
+            if trade is not None and trade.fills:
+                sums = trade.folded()
                 paid = round(sums.entry_cost_e6 / sums.entry_count_e2)
             found.append(
                 Forecast(
@@ -380,7 +374,7 @@ class VirtualDesk:
                     yes_ask_e4=row.yes_ask_e4,
                     no_ask_e4=row.no_ask_e4,
                     model_version=model_version,
-                    entered_side=entry.side if entry is not None else "",
+                    entered_side=trade.side if trade is not None and paid is not None else "",
                     paid_e4=paid,
                 )
             )

@@ -46,7 +46,9 @@ def coverage(markets: Iterable[RecordedMarket]) -> dict[str, int]:
             counted["scored"] += 1
             counted[f"result by {market.result_by}"] += 1
         else:
-            counted[market.why.partition(":")[0] if market.why.startswith(("strike", "result")) else "contradictory"] += 1
+            counted[
+                market.why.partition(":")[0] if market.why.startswith(("strike", "result")) else "contradictory"
+            ] += 1
     return dict(sorted(counted.items()))
 
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from recio.market.model import ProbabilityModel
 from recio.market.momentum import momentum_bp
@@ -22,7 +23,7 @@ from recio.market.strike_table import Book, StrikeMarket
 from recio.research.crypto15m import Look, RecordedMarket, SpotTape
 from recio.research.desk import Moment, Settlement, VirtualDesk
 from recio.research.recorded import scored_looks
-from recio.research.tape import QUARTER_S, PathTape
+from recio.research.tape import QUARTER_S, Floats, Ints, PathTape
 from recio.research.vector import may_enter, may_stop, model_yes
 from recio.trading.entry import SpikePause, spike_pause
 from recio.trading.monitor import Monitor
@@ -33,7 +34,9 @@ from recio.units import ONE_DOLLAR_E4
 __all__ = ["ASSUMED_TOP_E2", "ASSUMED_VOLUME_E2", "Outcome", "backtest_path", "replay_path", "run_recorded"]
 
 ASSUMED_VOLUME_E2 = 500_000  # of a made-up market: 5000 contracts, what a quarter's market at the money sees
-ASSUMED_TOP_E2 = 10_000  # recorded looks name only the depth of a whole side: at most 100 contracts are taken to be at its best
+ASSUMED_TOP_E2 = (
+    10_000  # recorded looks name only the depth of a whole side: at most 100 contracts are taken to be at its best
+)
 _NEW_YORK = ZoneInfo("America/New_York")
 _SAMPLE_S = 60
 Progress = Callable[[str], None]
@@ -58,10 +61,10 @@ def run_recorded(
     coming: list[tuple[float, int, int, RecordedMarket, Look | None, float]] = []
     for number, market in enumerate(usable):
         first_seen = 0.0
-        for look in market.looks:
-            first_seen = look.at_s if look.fresh else first_seen
-            if market.strike_known_s <= look.at_s < market.close_s and look.spot_e4 is not None:
-                coming.append((look.at_s, 0, number, market, look, first_seen))
+        for seen in market.looks:
+            first_seen = seen.at_s if seen.fresh else first_seen
+            if market.strike_known_s <= seen.at_s < market.close_s and seen.spot_e4 is not None:
+                coming.append((seen.at_s, 0, number, market, seen, first_seen))
         coming.append((market.close_s, 1, number, market, None, 0.0))
     coming.sort(key=lambda row: row[:3])
     pause, looks, rules = SpikePause(), 0, AutoEntrySettings()
@@ -74,7 +77,11 @@ def run_recorded(
         momentum = momentum_bp(tape.price_at, at_s).total_bp
         pause = spike_pause(pause, momentum, at_s, rules)
         looks += 1
-        desk.look(_recorded(market, look, first_seen, tape, momentum, pause, desk.model, (market.market_ticker, at_s) in sampled))
+        desk.look(
+            _recorded(
+                market, look, first_seen, tape, momentum, pause, desk.model, (market.market_ticker, at_s) in sampled
+            )
+        )
     results = {market.market_ticker: market.result for market in usable}
     ends = (coming[0][0], coming[-1][0]) if coming else (0.0, 0.0)
     return Outcome(looks=looks, results=results, from_s=ends[0], to_s=ends[1])
@@ -188,16 +195,12 @@ def _pauses(momentum: Sequence[int], start_s: int) -> Iterator[tuple[int, SpikeP
             yield at, pause
 
 
-def replay_path(
-    desk: VirtualDesk, tape: PathTape, series: str, progress: Progress = lambda text: None
-) -> Outcome:
+def replay_path(desk: VirtualDesk, tape: PathTape, series: str, progress: Progress = lambda text: None) -> Outcome:
     """Every second of every quarter."""
     return _drive(desk, _Path(tape, series, desk.model), progress, None)
 
 
-def backtest_path(
-    desk: VirtualDesk, tape: PathTape, series: str, progress: Progress = lambda text: None
-) -> Outcome:
+def backtest_path(desk: VirtualDesk, tape: PathTape, series: str, progress: Progress = lambda text: None) -> Outcome:
     """The same decisions from the seconds that can matter."""
     progress("looking for the seconds that matter")
     return _drive(desk, _Path(tape, series, desk.model), progress, _Seconds(desk, tape))
@@ -233,7 +236,7 @@ class _Seconds:
         return min(found, default=1 << 62)
 
 
-def _entries(monitor: Monitor, tape: PathTape, at: np.ndarray, yes: np.ndarray, left: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _entries(monitor: Monitor, tape: PathTape, at: Ints, yes: Floats, left: Ints) -> NDArray[np.bool_]:
     settings = monitor.settings
     within = (left >= settings.min_time_to_close_s) & (left <= settings.max_time_to_close_s)
     fit = may_enter(

@@ -10,6 +10,7 @@ market, on a grid of one cent, five levels of tens of contracts. It is neither a
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -63,7 +64,9 @@ class PathTape(msgspec.Struct, frozen=True, kw_only=True):
         for side, top in enumerate(best):
             found.append(
                 tuple(
-                    (top - 100 * level, self.size_e2(at, side, level)) for level in range(_LEVELS) if top - 100 * level > 0
+                    (top - 100 * level, self.size_e2(at, side, level))
+                    for level in range(_LEVELS)
+                    if top - 100 * level > 0
                 )
             )
         return found[0], found[1]
@@ -82,7 +85,7 @@ def _interpolated(recording: Recording, first: int, last: int) -> Ints:
     found = np.empty((len(rows), 60), dtype=np.float64)
     edges = ((0.0 * turn1, opened), (turn1, early), (turn2, late), (0.0 * turn1 + 59.0, closed))
     done = np.zeros(found.shape, dtype=bool)
-    for (t0, p0), (t1, p1) in zip(edges, edges[1:], strict=False):
+    for (t0, p0), (t1, p1) in itertools.pairwise(edges):
         share = (place - t0[:, None]) / (t1 - t0)[:, None]
         here = ~done & (place <= t1[:, None])
         found = np.where(here, p0[:, None] + (p1 - p0)[:, None] * share, found)
@@ -92,7 +95,11 @@ def _interpolated(recording: Recording, first: int, last: int) -> Ints:
 
 
 def tape_of(
-    recording: Recording, *, seed: int = 1, from_s: float | None = None, to_s: float | None = None,
+    recording: Recording,
+    *,
+    seed: int = 1,
+    from_s: float | None = None,
+    to_s: float | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> PathTape:
     """The tape of a recording of candles between two times; ResearchError when there is no whole quarter after an hour."""
@@ -104,7 +111,9 @@ def tape_of(
     opening = -(-(start + WARM_UP_S + 60) // QUARTER_S) * QUARTER_S
     quarters = ((last + 1) * 60 - 1 - opening) // QUARTER_S
     if last < first or quarters < 1:
-        raise ResearchError(f"{recording.name}: no whole quarter of an hour in this range, after an hour before it; give more")
+        raise ResearchError(
+            f"{recording.name}: no whole quarter of an hour in this range, after an hour before it; give more"
+        )
     progress("interpolating to seconds")
     price = _interpolated(recording, first, last)
     progress("volatility and momentum")
@@ -175,7 +184,9 @@ def _quotes(tape: PathTape) -> tuple[Ints, Ints]:
     seen = np.maximum(seconds - 1, 0)  # the quote's lag
     price = tape.price[seen].astype(np.float64)
     known = np.clip(60 - left, 0, 60)
-    known_sum = (tape.total[np.minimum(seconds, close) + 1] - tape.total[np.maximum(seconds + 1 - known, 0)]).astype(float)
+    known_sum = (tape.total[np.minimum(seconds, close) + 1] - tape.total[np.maximum(seconds + 1 - known, 0)]).astype(
+        float
+    )
     unknown = 60 - known
     mean = (known_sum + unknown * price) / 60.0
     ahead = np.maximum(left - 60, 0)

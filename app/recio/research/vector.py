@@ -95,7 +95,14 @@ def model_yes(model: ProbabilityModel, tape: PathTape, at: Ints) -> Floats:
 
 
 def may_enter(
-    tape: PathTape, at: Ints, yes: Floats, *, weight: float, min_probability: float, min_differential_e4: int, max_ask_e4: int
+    tape: PathTape,
+    at: Ints,
+    yes: Floats,
+    *,
+    weight: float,
+    min_probability: float,
+    min_differential_e4: int,
+    max_ask_e4: int,
 ) -> NDArray[np.bool_]:
     """Where an entry on either side is possible at all by probability, price and fee; more than really are, never fewer."""
     bid, ask = tape.yes_bid[at].astype(np.float64), tape.yes_ask[at].astype(np.float64)

@@ -20,6 +20,7 @@ __all__ = [
     "model_content",
     "save_calibration",
     "save_model",
+    "settled_decisions",
     "train_ranges",
     "use_model",
 ]
@@ -143,3 +144,25 @@ def latest_verdict(db: Database, mode: str, strategies: Sequence[str]) -> dict[s
         (mode, list(strategies)),
     )
     return {row["strategy"]: row for row in rows}
+
+
+def settled_decisions(db: Database, user_id: str, mode: str) -> list[Row]:
+    """Decisions whose market has a yes or no by the exchange: probabilities of ``side``, asks of both, what was paid.
+
+    ``paid_e4`` is the mean price of the fills of the trade the decision led to, None when it led to none. A market's own
+    record counts first; after retention took it, the settlement of what was held in it.
+    """
+    return db.all(
+        "SELECT d.at_s, d.strategy, d.event_ticker, d.market_ticker, d.side, d.model_version, d.probability_model,"
+        " d.probability_market, d.probability, d.yes_ask_e4, d.no_ask_e4, d.result,"
+        " CASE WHEN t.entry_count_e2 > 0 THEN round(t.entry_cost_e6::numeric / t.entry_count_e2)::int END AS paid_e4 FROM"
+        " (SELECT extract(epoch FROM d.at)::float8 AS at_s, d.*, (d.inputs #>> '{row,yes_ask_e4}')::bigint AS yes_ask_e4,"
+        "  (d.inputs #>> '{row,no_ask_e4}')::bigint AS no_ask_e4, coalesce(nullif(m.result, ''), s.result) AS result"
+        "  FROM users.decisions d LEFT JOIN live_data.markets m ON m.market_ticker = d.market_ticker AND m.mode = d.mode"
+        "  LEFT JOIN users.settlements s ON s.market_ticker = d.market_ticker AND s.mode = d.mode"
+        "  WHERE d.user_id = %s AND d.mode = %s) d"
+        " LEFT JOIN users.trades t ON t.user_id = d.user_id AND t.ticket_id = d.ticket_id"
+        " WHERE d.result IN ('yes', 'no') AND d.probability_model IS NOT NULL AND d.probability_market IS NOT NULL"
+        " AND d.probability IS NOT NULL AND d.kind IN ('sample', 'enter') ORDER BY d.at, d.decision_id",
+        (user_id, mode),
+    )

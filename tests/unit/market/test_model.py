@@ -81,7 +81,9 @@ def test_the_known_part_of_the_last_minute_counts(model: TableModel) -> None:
     assert chance(10, high) > 0.97  # 50 of 60 values are 30 dollars over the strike
     assert chance(10, Observed(50, PRICE - 3_000.0)) < 0.03
     assert chance(0, Observed(60, PRICE + 1.0)) > 0.5
-    decided = model.probability_yes("greater", PRICE, None, PRICE, 0, 9e-5, 60, Observed(60, PRICE + 1.0), basis_sd_e2=0)
+    decided = model.probability_yes(
+        "greater", PRICE, None, PRICE, 0, 9e-5, 60, Observed(60, PRICE + 1.0), basis_sd_e2=0
+    )
     assert decided == 1.0
 
 

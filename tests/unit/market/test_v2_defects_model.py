@@ -41,7 +41,10 @@ def test_defect_10_up_and_down_are_not_swapped() -> None:
     price = 10_000_000
     assert above(MODEL, price, price - 20_000, 600) > 0.5 > above(MODEL, price, price + 20_000, 600)
     for momentum in (5.0, 25.0, 80.0):
-        rising, falling = above(MODEL, price, price + 20_000, 600, momentum), above(MODEL, price, price - 20_000, 600, -momentum)
+        rising, falling = (
+            above(MODEL, price, price + 20_000, 600, momentum),
+            above(MODEL, price, price - 20_000, 600, -momentum),
+        )
         assert abs(rising - (1 - falling)) < 1e-9
 
 
