@@ -22,7 +22,6 @@ __all__ = [
     "save_bars",
     "save_books",
     "save_candles",
-    "save_entry_status",
     "save_exchange_state",
     "save_markets",
     "save_price",
@@ -201,7 +200,7 @@ def exchange_state(db: Database, mode: str) -> Row | None:
     )
 
 
-# ------------------------------------------------------------------ strike tables and entry status
+# ------------------------------------------------------------------ strike tables
 def save_strike_table(db: Database, row: Row) -> None:
     """One event's table; a notification carries the event."""
     with db.transaction(durable=False):
@@ -214,14 +213,3 @@ def save_strike_table(db: Database, row: Row) -> None:
             row | {"rows": Json(row["rows"])},
         )
         db.notify("strike_table", row["event_ticker"])
-
-
-def save_entry_status(db: Database, rows: Sequence[tuple[str, bool, str]]) -> None:
-    """Why auto entry acts or not: (ticker, acting, why); rows of closed markets go."""
-    with db.transaction(durable=False):
-        db.run_many(
-            "INSERT INTO live_data.entry_status (market_ticker, acting, why, at) VALUES %s"
-            " ON CONFLICT (market_ticker) DO UPDATE SET acting = excluded.acting, why = excluded.why, at = excluded.at",
-            [(ticker, acting, why, datetime.now(UTC)) for ticker, acting, why in rows],
-        )
-        db.run("DELETE FROM live_data.entry_status WHERE at < now() - interval '1 minute'")

@@ -21,6 +21,7 @@ _READ_LEDGER = tuple(
         "reconciliations", "live_trades", "settings",
     )
 )  # fmt: skip
+_READ_RULES = ("users.monitors", "users.settings_versions", "users.decisions")
 _READ_SYSTEM = tuple(
     f"system.{t}"
     for t in ("incidents", "service_samples", "host_samples", "database_samples", "dependency_state", "retention_runs")
@@ -41,8 +42,9 @@ def _read(*groups: tuple[str, ...]) -> dict[str, str]:
 
 # role -> table -> privileges. The ledger and the audit log have no DELETE anywhere.
 RIGHTS: dict[str, dict[str, str]] = {
-    "main_app": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM, _READ_PAST)
+    "main_app": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
+        "users.monitors": "SELECT, INSERT, UPDATE",
         "users.users": "SELECT, UPDATE (password_hash, changed_at)",
         "users.sessions": "SELECT, INSERT, UPDATE, DELETE",
         "users.login_attempts": "SELECT, INSERT",
@@ -64,11 +66,16 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.trade_events": "SELECT, INSERT",
     }
     | _INCIDENTS,
-    "active_trade_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
+    "active_trade_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM)
     | {"users.live_trades": "SELECT, INSERT, UPDATE, DELETE", "users.tickets": "SELECT, INSERT"}
     | _INCIDENTS,
-    "auto_entry_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
-    | {"live_data.entry_status": "SELECT, INSERT, UPDATE, DELETE", "users.tickets": "SELECT, INSERT"},
+    "auto_entry_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM)
+    | {
+        "live_data.entry_status": "SELECT, INSERT, UPDATE, DELETE",
+        "users.tickets": "SELECT, INSERT",
+        "users.decisions": "SELECT, INSERT",
+    }
+    | _INCIDENTS,
     "btc_price_watchdog": {
         "live_data.btc_bars_1s": "SELECT, INSERT, UPDATE",
         "live_data.btc_price": "SELECT, INSERT, UPDATE",
@@ -103,6 +110,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "system.database_samples": "SELECT, DELETE",
         "system.retention_runs": "SELECT, INSERT",
         "users.reconciliations": "SELECT, DELETE",
+        "users.decisions": "SELECT, DELETE",
         "users.trades": "SELECT",
     },
     "system_monitor": _read(_READ_SYSTEM)
@@ -112,8 +120,9 @@ RIGHTS: dict[str, dict[str, str]] = {
     | {"system.dependency_state": "SELECT, INSERT, UPDATE"}
     | _INCIDENTS,
     "db_poller": _read(_READ_SYSTEM) | {"system.database_samples": "SELECT, INSERT"} | _INCIDENTS,
-    OPERATOR: _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM, _READ_PAST)
+    OPERATOR: _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
+        "users.monitors": "SELECT, INSERT, UPDATE",
         "users.users": "SELECT, INSERT, UPDATE",
         "users.sessions": "SELECT, DELETE",
         "users.settings": "SELECT, INSERT, UPDATE",

@@ -111,6 +111,7 @@ _RETENTION = {
     "live_data.books": "market_ticker NOT IN (SELECT market_ticker FROM live_data.markets WHERE close_time > now())",
     "live_data.markets": "close_time < now() - interval '1 day' AND market_ticker NOT IN"
     " (SELECT market_ticker FROM users.trades WHERE state IN ('pending', 'open', 'closing', 'expired'))",
+    "users.decisions": "kind <> 'enter' AND at < now() - interval '45 days'",
     "users.reconciliations": "ok AND at < now() - interval '7 days'",
     "system.service_samples": "at < now() - interval '1 day'",
     "system.host_samples": "at < now() - interval '7 days'",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from recio.trading.settings import SettingError, convert
 from recio.trading.strategies import STRATEGIES
 from recio.trading.strategies.base import MonitorSettings
 
-__all__ = ["Monitor", "changed", "monitor_id_of", "read_monitor", "settings_of", "to_builtins"]
+__all__ = ["Monitor", "changed", "edited", "monitor_id_of", "read_monitor", "settings_of", "to_builtins"]
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
@@ -75,3 +75,32 @@ def changed(settings: MonitorSettings, changes: Mapping[str, Any]) -> dict[str, 
         else:
             plain[key] = value
     return plain
+
+
+def edited(
+    row: Mapping[str, Any] | None,
+    monitor_id: str,
+    known_series: Sequence[str],
+    *,
+    strategy: str | None = None,
+    series_ticker: str | None = None,
+    enabled: bool | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A monitor's record after a change, checked and complete; ``row`` is None for a new one, which needs a strategy and
+    a series. A change of strategy starts from that strategy's defaults. SettingError names what cannot be."""
+    before = dict(row or {"strategy": None, "series_ticker": None, "enabled": False, "settings": {}})
+    wanted, series = strategy or before["strategy"], series_ticker or before["series_ticker"]
+    if wanted is None or series is None:
+        raise SettingError(f"there is no monitor {monitor_id!r}; a new one needs a strategy and a series_ticker")
+    if series not in known_series:
+        raise SettingError(f"series {series!r} is not followed by this desk; there are {', '.join(known_series)}")
+    base = settings_of(wanted, before["settings"] if wanted == before["strategy"] else {})
+    made = settings_of(wanted, changed(base, settings or {}))
+    return {
+        "monitor_id": monitor_id_of(monitor_id),
+        "strategy": wanted,
+        "series_ticker": series,
+        "enabled": before["enabled"] if enabled is None else enabled,
+        "settings": to_builtins(made),
+    }

@@ -99,6 +99,7 @@ class EntryContext(msgspec.Struct, frozen=True, kw_only=True):
     last_order_s: float | None  # this monitor's last accepted order; signals and refused tickets do not count
     live: Collection[tuple[str, str]] | None  # (market, side) of the event with a live trade or an undecided ticket
     entered: Collection[tuple[str, str]] | None  # (market, side) of the event ever entered
+    refused: Collection[tuple[str, str, float, str]] = ()  # (market, side, when, why) of a ticket refused lately
     bankroll_e6: int | None = None  # the account's cash, for Kelly
     off: str = ""  # why nothing is entered though everything is judged: the switches
     blocked: str = ""  # kill switch, dependency state: why no entry is possible at all

@@ -22,6 +22,7 @@ __all__ = ["Offer", "Reason", "general", "judge", "offer"]
 
 Reason = tuple[str, str]  # (the stable word, the sentence)
 NONE: Reason = ("", "")
+ASK_AGAIN_S = 10.0  # after a refused ticket on the same market and side
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +79,15 @@ def _cooling(context: EntryContext, settings: MonitorSettings) -> Reason:
         return NONE
     left = context.last_order_s + settings.cooldown_s - context.now_s
     return ("cooldown", f"cooling down after the last order, {left:.0f} s to go") if left > 0 else NONE
+
+
+def _refused(context: EntryContext, key: tuple[str, str]) -> Reason:
+    """The desk's shared limits said no a moment ago: asking again at once would only be refused again."""
+    for ticker, side, at_s, why in context.refused:
+        left = at_s + ASK_AGAIN_S - context.now_s
+        if (ticker, side) == key and left > 0:
+            return "refused", f"refused: {why}; asks again in {left:.0f} s"
+    return NONE
 
 
 # ------------------------------------------------------------------ one side of one market
@@ -230,6 +240,9 @@ def _verdict(state: EntryState, found: Offer, settings: MonitorSettings, closed:
     cooling = _cooling(context, settings)
     if cooling[0]:
         return "watch", cooling
+    refused = _refused(context, key)
+    if refused[0]:
+        return "watch", refused
     left = state.event.close_time_s - context.now_s
     edge = f"; {context.edge}" if context.edge else ""
     average = found.average_e4 or 0.0
