@@ -11,7 +11,9 @@ import typer
 from recio.cli.history import bad_input
 
 if TYPE_CHECKING:
-    from recio.market.calibration import Forecast
+    from recio.market.calibration import Forecast, Report
+    from recio.market.model import ProbabilityModel
+    from recio.research.crypto15m import RecordedMarket
 
 __all__ = ["calibrate"]
 
@@ -41,23 +43,22 @@ def calibrate(
 def _recorded(
     data: Path, series: tuple[str, ...], history: Path | None, out: Path | None, seed: int, as_json: bool
 ) -> None:
-    from recio.market.blend import MODEL_WEIGHT
     from recio.market.calibration import TrainedOnError
     from recio.market.calibration import calibrate as score
-    from recio.research.calibration_page import page, summary
+    from recio.research.calibration_page import summary
     from recio.research.crypto15m import read_series
     from recio.research.errors import ResearchError
-    from recio.research.picture import reliability_svg
-    from recio.research.placebo import run_placebo
     from recio.research.recorded import coverage, forecasts, model_of_file
     from recio.trading.gate import verdict
 
-    reports, counted = {}, {}
+    reports: dict[str, Report] = {}
+    counted: dict[str, dict[str, int]] = {}
+    recorded: dict[str, list[RecordedMarket]] = {}
     try:
         if history is None and (data / _HISTORY).is_file():
             history = data / _HISTORY
         model = model_of_file(history, f"emp-{history.stem}" if history else "")
-        found, recorded = {}, {}
+        found: dict[str, list[Forecast]] = {}
         for name in series:
             markets, tape = read_series(data, name)
             recorded[name] = markets
@@ -75,19 +76,7 @@ def _recorded(
     except (ResearchError, TrainedOnError) as error:
         bad_input(str(error))
     if out is not None:
-        words = f"recio calibrate --data DIR --out {out}" + "".join(
-            f" --series {name}" for name in series if series != _SERIES
-        )
-        pictures = {}
-        for name, report in reports.items():
-            picture = out.parent / "images" / f"calibration-{name}.svg"
-            picture.parent.mkdir(parents=True, exist_ok=True)
-            picture.write_text(
-                reliability_svg(report, f"{'ETH and SOL' if name == 'all' else name}: said and came true")
-            )
-            pictures[name] = f"images/{picture.name}"
-        placebo = run_placebo(list(recorded.values()), model, seed=seed)
-        out.write_text(page(reports, counted, model, MODEL_WEIGHT, pictures, words, placebo))
+        _write(out, series, reports, counted, recorded, model, seed)
     if as_json:
         answer: dict[str, Any] = {
             name: {"report": report, "verdict": verdict(report), "coverage": counted.get(name)}
@@ -100,6 +89,29 @@ def _recorded(
             typer.echo("\n".join(summary(report)))
     for name, counts in counted.items():
         typer.echo(f"{name}: " + ", ".join(f"{what} {count}" for what, count in counts.items()))
+
+
+def _write(
+    out: Path, series: tuple[str, ...], reports: dict[str, Report], counted: dict[str, dict[str, int]],
+    recorded: dict[str, list[RecordedMarket]], model: ProbabilityModel, seed: int,
+) -> None:  # fmt: skip
+    """The page and its pictures, with the same procedure on a market without an edge."""
+    from recio.market.blend import MODEL_WEIGHT
+    from recio.research.calibration_page import page
+    from recio.research.picture import reliability_svg
+    from recio.research.placebo import run_placebo
+
+    words = "recio calibrate --data DIR --out docs/calibration.md" + "".join(
+        f" --series {name}" for name in series if series != _SERIES
+    )
+    pictures = {}
+    for name, report in reports.items():
+        picture = out.parent / "images" / f"calibration-{name}.svg"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_text(reliability_svg(report, f"{'ETH and SOL' if name == 'all' else name}: said and came true"))
+        pictures[name] = f"images/{picture.name}"
+    placebo = run_placebo(list(recorded.values()), model, seed=seed)
+    out.write_text(page(reports, counted, model, MODEL_WEIGHT, pictures, words, placebo))
 
 
 def _own(seed: int, as_json: bool) -> None:

@@ -48,8 +48,10 @@ _LIMITS = """
 - The recordings name neither strikes nor results. The strike is the spot's mean over the minute before the opening, the
   result its mean over the last minute, both bridged between bursts of looks, or the last quote when it was sure. Markets
   where that cannot be told are left out, and those were often the close ones: the scores are of the clearer markets.
-- The true strike was known to the market and only estimated here, so the model is scored with a handicap; its
-  uncertainty is given to it as basis.
+- The true strike was known to the market and only estimated here, and results are told from the same estimates: both
+  favour the model, as the section above measures. The estimate's uncertainty is given to the model as basis.
+- Quotes came seldom: within a burst of looks the book stood still while the spot moved on. Only looks with a new quote are
+  scored, but how old that quote was when it was first seen is not on record; a stale quote flatters the model too.
 - A day and a half of two coins that move together: the events are fewer than their number says.
 - The model learnt from BTC in January 2022 what moves look like in units of volatility; nothing of it overlaps what it is
   scored on, and scoring inside of a model's own history is refused.
@@ -107,7 +109,8 @@ def page(
     sure = better.low is not None and better.high is not None and (better.low > 0) == (better.high > 0)
     why = (
         f"{found.why[0].upper()}{found.why[1:]}. By Brier score {who} "
-        f"(model less market {_spread(better, sign='+')}), {'clearly' if sure else 'but the interval holds zero'}."
+        f"(model less market {_spread(better, sign='+')}), {'clearly' if sure else 'but the interval holds zero'}. "
+        "What the same procedure shows on a market without any edge is measured further down, and is the yardstick."
     )
     trained = f"`{model.version}`"
     if model.train_to_s:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -37,6 +37,7 @@ _CLEAR = 2.0
 _LAST_QUOTE_S, _SURE = 30.0, 0.90
 _VOL_SPAN_S, _VOL_STEP_S, _VOL_MIN_PAIRS = 3600.0, 10.0, 10
 _BURST_S = 20.0  # a longer pause between looks begins another burst
+_USUAL_VOL = 1e-4
 _MAX_LINE = 100_000
 
 
@@ -111,11 +112,11 @@ class SpotTape:
                 pairs, last = pairs + 1, place
         return math.sqrt(squares / seconds) if pairs >= _VOL_MIN_PAIRS else None
 
-    def minute_mean(self, end_s: float, vol: float) -> tuple[float, float, float] | None:
+    def minute_mean(self, end_s: float, vol_at: Callable[[float], float]) -> tuple[float, float, float] | None:
         """(mean, its standard deviation, second of the last look used) over the minute that ends at ``end_s``.
 
         Between looks the price is bridged by a straight line; a bridge from a to b leaves (t - a)(b - t)/(b - a) x vol^2
-        at t. None when the minute is not between two looks.
+        at t, with the volatility as it was known at the last look used. None when the minute is not between two looks.
         """
         total = variance = 0.0
         last_used = 0.0
@@ -132,7 +133,7 @@ class SpotTape:
             total += self._price[right - 1] * (1 - share) + self._price[right] * share
             variance += (second - a) * (b - second) / (b - a)
         mean = total / _MINUTE_S
-        return mean, mean * vol * math.sqrt(variance / _MINUTE_S), last_used
+        return mean, mean * vol_at(last_used) * math.sqrt(variance / _MINUTE_S), last_used
 
 
 def close_of(ticker: str) -> float:
@@ -208,9 +209,11 @@ def judge(ticker: str, series: str, looks: list[Look], tape: SpotTape) -> Record
     """Tell strike and result, as far as the recording allows."""
     close_s = close_of(ticker)
     looks = _marked(sorted(looks, key=lambda look: look.at_s))
-    vol = tape.volatility(close_s) or 1e-4
-    opened = tape.minute_mean(close_s - _QUARTER_S, vol)
-    ended = tape.minute_mean(close_s, vol)
+    # With what was known of the volatility at its end: a later one would tell the forecasts of the future.
+    opened, ended = (
+        tape.minute_mean(end_s, lambda at_s: tape.volatility(at_s) or _USUAL_VOL)
+        for end_s in (close_s - _QUARTER_S, close_s)
+    )
     facts: dict[str, object] = {}
     why = ""
     if opened is None or opened[1] > _STRIKE_SD_MAX * opened[0]:
