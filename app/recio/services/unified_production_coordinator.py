@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from recio.market.model import NORMAL, ModelError, ProbabilityModel, load
 from recio.market.series import PriceSeries
 from recio.market.settlement import observe
 from recio.market.strike_table import Book, StrikeMarket, build, near
@@ -15,6 +16,7 @@ from recio.services.runtime import Context, Worker, run
 from recio.services.spans import now_ns
 from recio.store import market_data as store
 from recio.store.db import Notification
+from recio.store.models import active_model
 from recio.store.system import prune
 
 __all__ = ["UnifiedProductionCoordinator", "main"]
@@ -31,7 +33,7 @@ class UnifiedProductionCoordinator(Worker):
     published again as if it were new. What changes slowly (which events and strikes there are) is read between moves."""
 
     name = "unified_production_coordinator"
-    channels = ("price",)
+    channels = ("price", "model")
     period_s = 1.0
 
     def __init__(self, ctx: Context) -> None:
@@ -43,14 +45,30 @@ class UnifiedProductionCoordinator(Worker):
         self._why = "no price yet"
         self._events: list[Row] = []
         self._markets: dict[str, list[StrikeMarket]] = {}
+        self._model: ProbabilityModel = NORMAL
+        self._model_why = ""
 
     def start(self) -> None:
         """The last minutes of prices, for the settlement's average."""
         for at_s, price_e2 in store.bar_closes(self.db, time.time() - 180):
             self._series.add(at_s, price_e2)
+        self._load_model()
+
+    def _load_model(self) -> None:
+        """The active model; without one, or with one that cannot be read, the closed form, and the reason in health."""
+        self._model, self._model_why = NORMAL, ""
+        stored = active_model(self.db)
+        if stored is not None:
+            try:
+                self._model = load(stored)
+            except ModelError as wrong:
+                self._model_why = f"the closed form is used: {wrong}"
+        log.info("model", version=self._model.version, why=self._model_why)
 
     def work(self, notes: Sequence[Notification], now_s: float) -> None:
         """Keep the newest price; build when it moved or a second has passed."""
+        if any(note.channel == "model" for note in notes):
+            self._load_model()
         price = store.newest_price(self.db)
         if price is not None:
             self._series.add(price["exchange_s"], price["price_e2"])
@@ -125,6 +143,8 @@ class UnifiedProductionCoordinator(Worker):
             below=_STRIKES_EACH_SIDE,
             above=_STRIKES_EACH_SIDE,
             observed=observe(self._series.price_at, close_s, now_s),
+            model=self._model,
+            momentum_bp=price["momentum_bp"],
         )
         return {
             "event_ticker": event["event_ticker"],
@@ -136,8 +156,8 @@ class UnifiedProductionCoordinator(Worker):
         }
 
     def checks(self, now_s: float) -> list[Check]:
-        """There was something to build from."""
-        return [Check("input", not self._why, self._why)]
+        """There was something to build from, and the model is the one that was chosen."""
+        return [Check("input", not self._why, self._why), Check("model", not self._model_why, self._model_why)]
 
 
 def main() -> int:

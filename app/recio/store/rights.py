@@ -28,7 +28,13 @@ _READ_SYSTEM = tuple(
         "incidents", "service_samples", "host_samples", "database_samples", "dependency_state", "retention_runs", "spans",
     )
 )  # fmt: skip
-_READ_PAST = ("historical_data.btc_candles_1m", "analytics.trade_results", "analytics.daily_pnl")
+_READ_PAST = (
+    "historical_data.btc_candles_1m",
+    "analytics.trade_results",
+    "analytics.daily_pnl",
+    "analytics.models",
+    "analytics.calibrations",
+)
 _INCIDENTS = {"system.incidents": "SELECT, INSERT, UPDATE"}
 _SPANS = {"system.spans": "SELECT, INSERT"}
 
@@ -104,6 +110,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "live_data.markets": "SELECT, DELETE",
         "live_data.books": "SELECT, DELETE",
         "historical_data.btc_candles_1m": "SELECT, INSERT, UPDATE",
+        "analytics.models": "SELECT",
         "system.service_samples": "SELECT, DELETE",
         "system.host_samples": "SELECT, DELETE",
         "system.database_samples": "SELECT, DELETE",
@@ -128,6 +135,9 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.settings": "SELECT, INSERT, UPDATE",
         "users.tickets": "SELECT, INSERT",
         "users.audit_log": "SELECT, INSERT",
+        "historical_data.btc_candles_1m": "SELECT, INSERT",
+        "analytics.models": "SELECT, INSERT, UPDATE (active, content)",
+        "analytics.calibrations": "SELECT, INSERT",
     },
 }
 SERVICE_ROLES: tuple[str, ...] = tuple(role for role in RIGHTS if role != OPERATOR)
