@@ -18,7 +18,7 @@ _READ_LEDGER = tuple(
     f"users.{t}"
     for t in (
         "tickets", "trades", "trade_events", "orders", "fills", "settlements", "positions", "balances",
-        "reconciliations", "live_trades", "settings",
+        "reconciliations", "live_trades", "settings", "order_groups", "cash_anchors",
     )
 )  # fmt: skip
 _READ_SYSTEM = tuple(
@@ -56,6 +56,7 @@ RIGHTS: dict[str, dict[str, str]] = {
     | {
         "users.orders": "SELECT, UPDATE (state, reason, exchange_order_id, acked_count_e2, lookups, sent_at, done_at)",
         "users.trade_events": "SELECT, INSERT",
+        "users.order_groups": "SELECT, INSERT, UPDATE (state, why, limit_e2, changed_at)",
     }
     | _INCIDENTS,
     "active_trade_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
@@ -75,6 +76,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.positions": "SELECT, INSERT, UPDATE, DELETE",
         "users.balances": "SELECT, INSERT, UPDATE",
         "users.reconciliations": "SELECT, INSERT",
+        "users.cash_anchors": "SELECT, INSERT",
     }
     | _INCIDENTS,
     "kalshi_api_watchdog": {
@@ -112,6 +114,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.settings": "SELECT, INSERT, UPDATE",
         "users.tickets": "SELECT, INSERT",
         "users.audit_log": "SELECT, INSERT",
+        "users.cash_anchors": "SELECT, INSERT",
     },
 }
 SERVICE_ROLES: tuple[str, ...] = tuple(role for role in RIGHTS if role != OPERATOR)
