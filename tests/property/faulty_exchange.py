@@ -6,6 +6,7 @@ what is read was rendered as the exchange renders it.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -126,10 +127,8 @@ class FaultyExchange:
             raise wire.refusal(problem.status, answer) from None
         self.step()
         if fault == "twice":
-            try:
+            with contextlib.suppress(Rejected):
                 self._arrive(body)
-            except Rejected:
-                pass
         if fault == "late_twice":
             self.late.append((self.clock() + 7.0, self.clock(), body))
         if fault in ("timeout", "server_error"):

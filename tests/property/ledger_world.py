@@ -29,7 +29,7 @@ from recio.trading.settings import RiskLimits
 
 Row = dict[str, Any]
 START_S = 1_800_000_000.0
-LIFE_S = 400.0  # from the start of a history to the close of its markets
+LIFE_S = 600.0  # from the start of a history to the close of its markets
 TICKERS = ("KXBTCSIM-A-T1.00", "KXBTCSIM-A-T2.00")
 LIMITS = RiskLimits(
     allow_same_entry=True, max_over_ask_e4=5_000, max_open_trades=50, max_group_count_e2=1_000_000,

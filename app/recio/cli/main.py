@@ -10,7 +10,7 @@ import psycopg2
 import typer
 
 from recio import release
-from recio.cli import admin, backup, canary, doctor, gate, host, simulator, trade
+from recio.cli import account, admin, backup, canary, doctor, gate, host, kill, simulator, trade
 from recio.contract import ContractError
 from recio.contract.settings import SettingsError
 from recio.store.db import DEFAULT_DSN
@@ -32,6 +32,8 @@ app.command("verify")(gate.verify)
 app.command("canary")(canary.canary)
 app.command("simulator")(simulator.simulator)
 app.add_typer(trade.app, name="trade", help="Look at markets; buy, list, show and close trades.")
+app.add_typer(kill.kill, name="kill", help="The kill switch: on, off, status.")
+app.add_typer(account.account, name="account", help="The account's balance against the ledger.")
 app.add_typer(backup.app, name="backup", help="Make, list, verify and restore backups.")
 app.add_typer(admin.database, name="db", help="Roles, database and migrations (deploy runs these).")
 app.add_typer(admin.user, name="user", help="The desk's login.")
