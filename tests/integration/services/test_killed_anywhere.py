@@ -60,6 +60,7 @@ def die_at(desk: Stack, service: str, step: str) -> dict[str, Any]:
 
 
 def test_killed_at_every_step_neither_lost_nor_doubled(desk: Stack) -> None:
+    desk.db.run("UPDATE users.settings SET value = value || '{\"allow_same_entry\": true}' WHERE name = 'risk'")
     client = client_of(desk)
     cash_e6 = client.balance().balance_e6
     expected: dict[str, int] = {}
