@@ -11,6 +11,7 @@ import typer
 
 from recio import release
 from recio.cli import (
+    account,
     admin,
     backup,
     calibrate,
@@ -19,6 +20,7 @@ from recio.cli import (
     gate,
     history,
     host,
+    kill,
     latency,
     model,
     monitor,
@@ -54,6 +56,8 @@ app.add_typer(trade.app, name="trade", help="Look at markets; buy, list, show an
 app.add_typer(monitor.app, name="monitor", help="Strategies side by side: list, enable, disable, set.")
 app.add_typer(history.app, name="history", help="Minutes of BTC: fetch, load, see what is missing.")
 app.add_typer(model.app, name="model", help="The probability model: build, list, choose a version.")
+app.add_typer(kill.kill, name="kill", help="The kill switch: on, off, status.")
+app.add_typer(account.account, name="account", help="The account's balance against the ledger.")
 app.add_typer(backup.app, name="backup", help="Make, list, verify and restore backups.")
 app.add_typer(admin.database, name="db", help="Roles, database and migrations (deploy runs these).")
 app.add_typer(admin.user, name="user", help="The desk's login.")

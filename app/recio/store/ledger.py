@@ -1,9 +1,7 @@
-"""The ledger's queries: trades, orders, fills, settlements. Writers: trade_manager, trade_executor, kalshi_account_sync."""
+"""The ledger's queries: trades, orders, fills, settlements. Writers: trade_manager and trade_executor."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from psycopg2.extras import Json
@@ -19,10 +17,11 @@ __all__ = [
     "insert_order",
     "insert_trade",
     "live_trades",
+    "market_row",
     "new_tickets",
+    "note_lookup",
+    "opposite_held",
     "orders_of_trade",
-    "record_fills",
-    "record_settlements",
     "risk_facts",
     "settlement_of",
     "trade_by_id",
@@ -89,6 +88,12 @@ def live_trades(db: Database, user_id: str, mode: str) -> list[Row]:
     )
 
 
+def market_row(db: Database, mode: str, ticker: str) -> Row | None:
+    """A market as last seen, or None."""
+    rows = db.hot("SELECT * FROM live_data.markets WHERE market_ticker = %s AND mode = %s", (ticker, mode))
+    return rows[0] if rows else None
+
+
 def trade_by_id(db: Database, user_id: str, trade_id: int) -> Row | None:
     """One trade, or None."""
     return db.one("SELECT * FROM users.trades WHERE user_id = %s AND trade_id = %s", (user_id, trade_id))
@@ -153,6 +158,21 @@ def unfinished_orders(db: Database, mode: str) -> list[Row]:
     )
 
 
+def note_lookup(db: Database, order_id: int, lookups: int) -> None:
+    """An unknown order was looked for and not found, so many times by now."""
+    db.run("UPDATE users.orders SET lookups = %s WHERE order_id = %s", (lookups, order_id))
+
+
+def opposite_held(db: Database, order: Row) -> bool:
+    """Whether another live trade of this account holds, or may yet hold, the other side of the order's market."""
+    row = db.one(
+        "SELECT EXISTS (SELECT FROM users.trades WHERE user_id = %(user_id)s AND mode = %(mode)s AND side <> %(side)s"
+        " AND market_ticker = %(market_ticker)s AND state IN ('pending', 'open', 'closing', 'expired', 'error')) AS yes",
+        order,
+    )
+    return bool(row and row["yes"])
+
+
 def orders_of_trade(db: Database, user_id: str, trade_id: int) -> list[Row]:
     """A trade's orders, oldest first."""
     return db.all(
@@ -161,23 +181,6 @@ def orders_of_trade(db: Database, user_id: str, trade_id: int) -> list[Row]:
 
 
 # ------------------------------------------------------------------ fills and settlements
-def record_fills(db: Database, mode: str, rows: Sequence[tuple[Any, ...]]) -> int:
-    """Insert fills not seen before, by fill id: (fill_id, exchange_order_id, ticker, book_side, count_e2,
-    yes_price_e4, fee_e6, is_taker, filled_at). Gives how many were new; notifies ``fill`` when any was."""
-    new = 0
-    with db.transaction():
-        for row in rows:
-            new += db.run(
-                "INSERT INTO users.fills (mode, fill_id, exchange_order_id, market_ticker, book_side, count_e2,"
-                " yes_price_e4, fee_e6, is_taker, filled_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-                " ON CONFLICT DO NOTHING",
-                (mode, *row),
-            )
-        if new:
-            db.notify("fill", new)
-    return new
-
-
 def fills_of_trade(db: Database, user_id: str, trade_id: int) -> list[Row]:
     """The fills of a trade's own orders, with each order's purpose: quantities of two trades on a ticker stay apart."""
     return db.all(
@@ -188,29 +191,18 @@ def fills_of_trade(db: Database, user_id: str, trade_id: int) -> list[Row]:
     )
 
 
-def record_settlements(db: Database, mode: str, rows: Sequence[tuple[str, str, int, int | None, datetime]]) -> int:
-    """Insert market results not seen before: (ticker, result, settlement_value_e4, revenue_e6, settled_at)."""
-    new = 0
-    with db.transaction():
-        for row in rows:
-            new += db.run(
-                "INSERT INTO users.settlements (mode, market_ticker, result, settlement_value_e4, revenue_e6, settled_at)"
-                " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (mode, *row),
-            )
-        if new:
-            db.notify("settlement", new)
-    return new
-
-
 def settlement_of(db: Database, mode: str, ticker: str) -> Row | None:
-    """A market's final result: from the account's settlements, else from the market itself; None until it is posted."""
+    """A market's final result: from the account's settlements, else from the market itself; None until it is posted.
+
+    The account's list tells a value in whole cents: the market's own value is taken where it says the same, but exactly.
+    """
     return db.one(
-        "SELECT result, settlement_value_e4, settled_at FROM users.settlements"
-        " WHERE mode = %(mode)s AND market_ticker = %(ticker)s"
-        " UNION ALL SELECT result, settlement_value_e4, updated_at FROM live_data.markets"
-        " WHERE mode = %(mode)s AND market_ticker = %(ticker)s AND result <> '' AND settlement_value_e4 IS NOT NULL"
-        " LIMIT 1",
+        "SELECT coalesce(s.result, m.result) AS result, CASE WHEN s.result IS NULL OR (m.result = s.result AND"
+        " abs(m.settlement_value_e4 - s.settlement_value_e4) < 100) THEN m.settlement_value_e4"
+        " ELSE s.settlement_value_e4 END AS settlement_value_e4, coalesce(s.settled_at, m.updated_at) AS settled_at"
+        " FROM (SELECT * FROM users.settlements WHERE mode = %(mode)s AND market_ticker = %(ticker)s) s FULL JOIN"
+        " (SELECT * FROM live_data.markets WHERE mode = %(mode)s AND market_ticker = %(ticker)s AND result <> ''"
+        "  AND settlement_value_e4 IS NOT NULL) m ON true",
         {"mode": mode, "ticker": ticker},
     )
 

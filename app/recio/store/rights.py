@@ -18,7 +18,7 @@ _READ_LEDGER = tuple(
     f"users.{t}"
     for t in (
         "tickets", "trades", "trade_events", "orders", "fills", "settlements", "positions", "balances",
-        "reconciliations", "live_trades", "settings",
+        "reconciliations", "live_trades", "settings", "order_groups", "cash_anchors",
     )
 )  # fmt: skip
 _READ_RULES = ("users.monitors", "users.settings_versions", "users.decisions")
@@ -68,6 +68,7 @@ RIGHTS: dict[str, dict[str, str]] = {
     | {
         "users.orders": "SELECT, UPDATE (state, reason, exchange_order_id, acked_count_e2, lookups, sent_at, done_at)",
         "users.trade_events": "SELECT, INSERT",
+        "users.order_groups": "SELECT, INSERT, UPDATE (state, why, limit_e2, changed_at)",
     }
     | _INCIDENTS
     | _SPANS,
@@ -94,6 +95,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.positions": "SELECT, INSERT, UPDATE, DELETE",
         "users.balances": "SELECT, INSERT, UPDATE",
         "users.reconciliations": "SELECT, INSERT",
+        "users.cash_anchors": "SELECT, INSERT",
     }
     | _INCIDENTS,
     "kalshi_api_watchdog": {
@@ -138,6 +140,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "historical_data.btc_candles_1m": "SELECT, INSERT",
         "analytics.models": "SELECT, INSERT, UPDATE (active, content)",
         "analytics.calibrations": "SELECT, INSERT",
+        "users.cash_anchors": "SELECT, INSERT",
     },
 }
 SERVICE_ROLES: tuple[str, ...] = tuple(role for role in RIGHTS if role != OPERATOR)
