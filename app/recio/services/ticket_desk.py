@@ -42,10 +42,12 @@ class TicketDesk:
         refusals: Callable[[Row], list[str]],
         exit_limit: Callable[[Row, int], int | None],
         clock: Callable[[], float] = time.time,
+        trace: Callable[[str, int], None] = lambda _step, _order_id: None,
     ) -> None:
-        """``refusals`` is the risk gate for an entry; ``exit_limit`` the price the book pays for a count, or None."""
+        """``refusals`` is the risk gate for an entry; ``exit_limit`` the price the book pays for a count, or None;
+        ``trace`` hears of the step decide, with the order made, once it is committed."""
         self._db, self._store, self._user_id, self._mode = db, store, user_id, mode
-        self._refusals, self._exit_limit, self._clock = refusals, exit_limit, clock
+        self._refusals, self._exit_limit, self._clock, self._trace = refusals, exit_limit, clock, trace
 
     def decide_new(self) -> None:
         """Decide every ticket that waits."""
@@ -102,10 +104,11 @@ class TicketDesk:
         }  # fmt: skip
         with self._db.transaction():
             trade_id = self._store.insert_trade(self._db, row)
-            self._intend(ticket, row | {"trade_id": trade_id}, "entry", 0, ticket["count_e2"], row)
+            order_id = self._intend(ticket, row | {"trade_id": trade_id}, "entry", 0, ticket["count_e2"], row)
             self._store.decide_ticket(self._db, ticket["ticket_id"], "accepted", "", trade_id)
+        self._trace("decide", order_id)
 
-    def _intend(self, ticket: Row, trade: Row, purpose: str, attempt: int, count_e2: int, columns: Row) -> None:
+    def _intend(self, ticket: Row, trade: Row, purpose: str, attempt: int, count_e2: int, columns: Row) -> int:
         """The order intent with its client order id, its event and the executor's notice; in the caller's transaction."""
         namespace = f"{ticket['mode']}:{ticket['user_id']}:{ticket['created_at'].isoformat()}"
         trade_id = trade["trade_id"]
@@ -122,6 +125,7 @@ class TicketDesk:
         self._store.add_event(self._db, ticket["user_id"], trade_id, f"{purpose}_intent", detail)
         self._db.notify("order_intent", order_id)
         self._db.notify("trade", trade_id)
+        return order_id
 
     # ------------------------------------------------------------------ closing
     def _close(self, ticket: Row) -> None:
@@ -164,5 +168,6 @@ class TicketDesk:
             asked = ticket | {"limit_price_e4": limit}
             changes = {"state": "closing"}
             self._store.update_trade(self._db, trade["user_id"], trade["trade_id"], changes)
-            self._intend(asked, trade, "exit", attempt, held_e2, changes)
+            order_id = self._intend(asked, trade, "exit", attempt, held_e2, changes)
             self._store.decide_ticket(self._db, ticket["ticket_id"], "accepted", "", trade["trade_id"])
+        self._trace("decide", order_id)
