@@ -72,7 +72,6 @@ class AutoEntrySupervisor(Worker):
         self._looked_s = time.monotonic()
         facts = self._facts()
         auto = self._read_auto(facts["settings"].get("auto_entry"))
-        self._read_monitors(facts["monitors"])
         price = facts["price"] or {"age_s": None, "momentum_bp": None}
         fresh = price["age_s"] is not None and price["age_s"] <= _TABLE_MAX_AGE_S
         self._pause = spike_pause(self._pause, price["momentum_bp"] if fresh else None, now_s, auto)
@@ -88,10 +87,20 @@ class AutoEntrySupervisor(Worker):
             self.useful(now_s)
 
     def _facts(self) -> Row:
-        within_s = max((m.settings.max_time_to_close_s for m in self._monitors.values()), default=900.0)
-        series = sorted({m.series_ticker for m in self._monitors.values()})
-        user_id, mode = self.settings.user_id, self.settings.mode
-        return rules.entry_facts(self.db, user_id, mode, series, within_s + 1.0, _TABLE_MAX_AGE_S)
+        """The facts and the monitors of one moment: read once, and again only when a change of the monitors asks for
+        more books than were read."""
+        user_id, mode, scope = self.settings.user_id, self.settings.mode, None
+        while True:
+            scope, before = self._scope(), scope
+            facts = rules.entry_facts(self.db, user_id, mode, *scope, _TABLE_MAX_AGE_S)
+            self._read_monitors(facts["monitors"])
+            if scope in (self._scope(), before):
+                return facts
+
+    def _scope(self) -> tuple[tuple[str, ...], float]:
+        """(series, seconds to the close) of the markets whose books are wanted."""
+        furthest_s = max((m.settings.max_time_to_close_s for m in self._monitors.values()), default=900.0)
+        return tuple(sorted({m.series_ticker for m in self._monitors.values()})), furthest_s + 1.0
 
     @staticmethod
     def _near(monitor: Monitor, table: Row, now_s: float) -> bool:

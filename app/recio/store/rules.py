@@ -158,7 +158,7 @@ def save_decisions(db: Database, rows: Sequence[Row]) -> None:
 
 def save_entry_status(db: Database, rows: Sequence[tuple[Any, ...]]) -> None:
     """Why each monitor acts or not: (market_ticker, monitor_id, action, reason, why, differential_e4,
-    raw_differential_e4); rows of markets no longer judged go."""
+    raw_differential_e4) of everything judged now; what is not among it goes."""
     now = datetime.now(UTC)
     with db.transaction(durable=False):
         db.run_many(
@@ -168,7 +168,7 @@ def save_entry_status(db: Database, rows: Sequence[tuple[Any, ...]]) -> None:
             " differential_e4 = excluded.differential_e4, raw_differential_e4 = excluded.raw_differential_e4, at = excluded.at",
             [(*row, row[2] == "enter", now) for row in rows],
         )
-        db.run("DELETE FROM live_data.entry_status WHERE at < now() - interval '15 seconds'")
+        db.run("DELETE FROM live_data.entry_status WHERE at < %s", (now,))
 
 
 # ------------------------------------------------------------------ protecting what is held
