@@ -17,7 +17,6 @@ from recio.services.decisions import DecisionLog
 from recio.services.runtime import Context, Worker, run
 from recio.store import rules
 from recio.store.db import Notification
-from recio.store.market_data import bar_closes
 from recio.store.system import close_incident, open_incident, setting
 from recio.store.tickets import KeyReused, submit_open
 from recio.trading.entry import REBUILD_S, SpikePause, rebuild_pause, spike_pause
@@ -59,7 +58,7 @@ class AutoEntrySupervisor(Worker):
         one. Prices that do not cover the time count as a spike."""
         now_s = time.time()
         auto = self._read_auto(setting(self.db, self.settings.user_id, "auto_entry"))
-        bars = bar_closes(self.db, now_s - max(REBUILD_S, auto.spike_resume_after_s) - 1860)
+        bars = rules.bars_since(self.db, now_s - max(REBUILD_S, auto.spike_resume_after_s) - 1860)
         self._pause = rebuild_pause(bars, now_s, auto)
         log.info(
             "spike pause rebuilt", bars=len(bars), paused=self._pause.paused, calm_since_s=self._pause.calm_since_s

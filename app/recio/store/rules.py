@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
 from recio.store.db import Database
-from recio.store.pool import Queries
+from recio.store.market_data import when
+
+if TYPE_CHECKING:  # the services that import this module have no pool
+    from recio.store.pool import Queries
 
 __all__ = [
     "audit_statement",
+    "bars_since",
     "entry_facts",
     "forget_finished",
     "held_trades",
@@ -138,6 +142,17 @@ def entry_facts(
     for name in ("settings", "books"):
         row[name] = row[name] or {}
     return row
+
+
+def bars_since(db: Database, since_s: float) -> list[tuple[float, int]]:
+    """(start_s, close in cents) of the 1-second bars since a time, oldest first; as two arrays, for an hour and more of
+    rows would weigh on a lean process."""
+    row = db.one(
+        "SELECT array_agg(extract(epoch FROM at)::float8 ORDER BY at) AS at_s, array_agg(close_e2 ORDER BY at) AS close_e2"
+        " FROM live_data.btc_bars_1s WHERE at >= %s",
+        (when(since_s),),
+    )
+    return list(zip(row["at_s"], row["close_e2"], strict=True)) if row and row["at_s"] else []
 
 
 _DECISION = (
