@@ -10,7 +10,21 @@ import psycopg2
 import typer
 
 from recio import release
-from recio.cli import admin, backup, calibrate, canary, doctor, gate, history, host, model, research, simulator, trade
+from recio.cli import (
+    admin,
+    backup,
+    calibrate,
+    canary,
+    doctor,
+    gate,
+    history,
+    host,
+    model,
+    monitor,
+    research,
+    simulator,
+    trade,
+)
 from recio.contract import ContractError
 from recio.contract.settings import SettingsError
 from recio.store.db import DEFAULT_DSN
@@ -37,6 +51,7 @@ app.command("simulator")(simulator.simulator)
 app.add_typer(trade.app, name="trade", help="Look at markets; buy, list, show and close trades.")
 app.add_typer(history.app, name="history", help="Minutes of BTC: fetch, load, see what is missing.")
 app.add_typer(model.app, name="model", help="The probability model: build, list, choose a version.")
+app.add_typer(monitor.app, name="monitor", help="Strategies side by side: list, enable, disable, set.")
 app.add_typer(backup.app, name="backup", help="Make, list, verify and restore backups.")
 app.add_typer(admin.database, name="db", help="Roles, database and migrations (deploy runs these).")
 app.add_typer(admin.user, name="user", help="The desk's login.")

@@ -17,7 +17,6 @@ from recio.services.decisions import DecisionLog
 from recio.services.runtime import Context, Worker, run
 from recio.store import rules
 from recio.store.db import Notification
-from recio.store.market_data import bar_closes
 from recio.store.system import close_incident, open_incident, setting
 from recio.store.tickets import KeyReused, submit_open
 from recio.trading.entry import REBUILD_S, SpikePause, rebuild_pause, spike_pause
@@ -59,7 +58,7 @@ class AutoEntrySupervisor(Worker):
         one. Prices that do not cover the time count as a spike."""
         now_s = time.time()
         auto = self._read_auto(setting(self.db, self.settings.user_id, "auto_entry"))
-        bars = bar_closes(self.db, now_s - max(REBUILD_S, auto.spike_resume_after_s) - 1860)
+        bars = rules.bars_since(self.db, now_s - max(REBUILD_S, auto.spike_resume_after_s) - 1860)
         self._pause = rebuild_pause(bars, now_s, auto)
         log.info(
             "spike pause rebuilt", bars=len(bars), paused=self._pause.paused, calm_since_s=self._pause.calm_since_s
@@ -72,7 +71,6 @@ class AutoEntrySupervisor(Worker):
         self._looked_s = time.monotonic()
         facts = self._facts()
         auto = self._read_auto(facts["settings"].get("auto_entry"))
-        self._read_monitors(facts["monitors"])
         price = facts["price"] or {"age_s": None, "momentum_bp": None}
         fresh = price["age_s"] is not None and price["age_s"] <= _TABLE_MAX_AGE_S
         self._pause = spike_pause(self._pause, price["momentum_bp"] if fresh else None, now_s, auto)
@@ -88,10 +86,20 @@ class AutoEntrySupervisor(Worker):
             self.useful(now_s)
 
     def _facts(self) -> Row:
-        within_s = max((m.settings.max_time_to_close_s for m in self._monitors.values()), default=900.0)
-        series = sorted({m.series_ticker for m in self._monitors.values()})
-        user_id, mode = self.settings.user_id, self.settings.mode
-        return rules.entry_facts(self.db, user_id, mode, series, within_s + 1.0, _TABLE_MAX_AGE_S)
+        """The facts and the monitors of one moment: read once, and again only when a change of the monitors asks for
+        more books than were read."""
+        user_id, mode, scope = self.settings.user_id, self.settings.mode, None
+        while True:
+            scope, before = self._scope(), scope
+            facts = rules.entry_facts(self.db, user_id, mode, *scope, _TABLE_MAX_AGE_S)
+            self._read_monitors(facts["monitors"])
+            if scope in (self._scope(), before):
+                return facts
+
+    def _scope(self) -> tuple[tuple[str, ...], float]:
+        """(series, seconds to the close) of the markets whose books are wanted."""
+        furthest_s = max((m.settings.max_time_to_close_s for m in self._monitors.values()), default=900.0)
+        return tuple(sorted({m.series_ticker for m in self._monitors.values()})), furthest_s + 1.0
 
     @staticmethod
     def _near(monitor: Monitor, table: Row, now_s: float) -> bool:

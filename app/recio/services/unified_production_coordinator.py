@@ -14,7 +14,7 @@ from recio.services import log
 from recio.services.runtime import Context, Worker, run
 from recio.store import market_data as store
 from recio.store.db import Notification
-from recio.store.models import active_model
+from recio.store.models import active_model, keep_results
 from recio.store.system import prune
 
 __all__ = ["UnifiedProductionCoordinator", "main"]
@@ -79,7 +79,8 @@ class UnifiedProductionCoordinator(Worker):
             self.useful(now_s)
         if time.monotonic() >= self._prune_due_s:
             self._prune_due_s = time.monotonic() + _PRUNE_S
-            log.info("retention", **{table: count for table, count in prune(self.db).items()})
+            kept = keep_results(self.db)
+            log.info("retention", results_kept=kept, **{table: count for table, count in prune(self.db).items()})
 
     def _build(self, event: dict[str, object], price: dict[str, object], now_s: float) -> None:
         rows = store.markets_of_event(self.db, str(event["event_ticker"]))

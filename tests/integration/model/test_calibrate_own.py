@@ -10,10 +10,12 @@ from conftest import Recio
 from psycopg2.extras import Json
 from stack import Stack
 
-from recio.store.models import latest_verdict, save_model, settled_decisions
+from recio.store.db import Database
+from recio.store.models import keep_results, latest_verdict, save_model, settled_decisions
+from recio.store.system import prune
 
 pytestmark = pytest.mark.timeout(240)
-FIRST = datetime(2026, 9, 1, 12, tzinfo=UTC)
+FIRST = datetime.now(UTC) - timedelta(days=3)  # retention leaves decisions of the last weeks
 
 
 def decide(
@@ -81,3 +83,14 @@ def test_decisions_inside_their_models_history_are_refused(desk: Stack, recio: R
     assert done.returncode == 2
     assert "lies in the history it was built from" in done.stderr
     assert latest_verdict(desk.db, "simulated", ["quarter_hour"]) == {}
+
+
+def test_results_outlive_their_markets(desk: Stack) -> None:
+    for number in range(4):
+        decide(desk, number, ("yes", "no", "", "void")[number])
+    coordinator = Database("tests", desk.cluster.dsn("unified_production_coordinator"))
+    assert keep_results(coordinator) == 2
+    assert keep_results(coordinator) == 0
+    assert prune(coordinator)["live_data.markets"] == 4  # closed long ago
+    coordinator.close()
+    assert [row["result"] for row in settled_decisions(desk.db, "0001", "simulated")] == ["yes", "no"]

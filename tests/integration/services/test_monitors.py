@@ -178,7 +178,7 @@ def test_a_rejected_close_is_tried_until_flat_also_after_a_kill(desk: Stack) -> 
     assert memory and memory["memory"]["state"] == "closing"
     assert memory["memory"]["attempts"] >= 1
     # And the exchange refuses the first two exits outright.
-    faults = {"faults": [{"kind": "maintenance", "method": "POST", "count": 2}]}
+    faults = {"faults": [{"kind": "unfunded_shard", "count": 5}]}
     request = urllib.request.Request(
         f"http://127.0.0.1:{desk.port}/admin/faults", json.dumps(faults).encode(), method="PUT"
     )  # fmt: skip
