@@ -53,6 +53,7 @@ class AutoEntrySupervisor(Worker):
         self._wrote_s = float("-inf")
         self._log = DecisionLog()
         self._why = "not looked yet"
+        self._traced_ns = 0  # the newest tick looked at: a table that is looked at again begins no new trace
 
     def start(self) -> None:
         """What the spike pause is now: worked out anew from the price bars, so that a restart neither ends nor begins
@@ -81,6 +82,7 @@ class AutoEntrySupervisor(Worker):
             for table in facts["tables"]
         )
         found = [entry for table in facts["tables"] for entry in self._judge(table, facts, auto, now_s)]
+        self._traced_ns = max([self._traced_ns, *(t["stamps_ns"][0] for t in facts["tables"] if t["stamps_ns"])])
         self._why = "" if facts["tables"] else "there is no fresh strike table"
         self._keep(found, now_s)
         if facts["tables"]:
@@ -228,7 +230,8 @@ class AutoEntrySupervisor(Worker):
             {"market_ticker": ticker, "side": side, "monitor_id": monitor.monitor_id, "asked_s": now_s}
         )
         if not ticket.replayed:
-            self.spans.carried(stamps_ns, ticket.ticket_id)
+            if stamps_ns and stamps_ns[0] > self._traced_ns:
+                self.spans.carried(stamps_ns, ticket.ticket_id)
             self.spans.add("entry", self.woke_ns, now_ns(), ticket_id=ticket.ticket_id)
         log.info("auto entry", ticket_id=ticket.ticket_id, monitor=monitor.monitor_id, market=ticker, why=decision.why)
         return decision

@@ -70,12 +70,12 @@ def fills_since_s(db: Database, mode: str) -> float | None:
     """
     row = db.one(
         "SELECT extract(epoch FROM (SELECT max(filled_at) FROM users.fills WHERE mode = %(mode)s))::float8 AS newest_s,"
-        " extract(epoch FROM (SELECT min(o.sent_at) FROM users.orders o WHERE o.mode = %(mode)s AND o.sent_at IS NOT NULL"
-        "  AND (o.state IN ('sending', 'resting', 'partially_filled', 'unknown') OR (o.acked_count_e2 > 0"
-        "   AND o.trade_id IN (SELECT trade_id FROM users.trades t WHERE t.user_id = o.user_id AND t.mode = o.mode"
-        "    AND t.state IN ('pending', 'open', 'closing', 'expired', 'error')) AND o.acked_count_e2 > (SELECT"
-        "   coalesce(sum(f.count_e2), 0) FROM users.fills f WHERE f.exchange_order_id = o.exchange_order_id"
-        "    AND f.mode = o.mode)))))::float8 AS owed_s",
+        " extract(epoch FROM least((SELECT min(sent_at) FROM users.orders WHERE mode = %(mode)s"
+        "  AND state IN ('sending', 'resting', 'partially_filled', 'unknown')),"
+        " (SELECT min(o.sent_at) FROM users.trades t JOIN users.orders o ON o.user_id = t.user_id AND o.trade_id = t.trade_id"
+        "  WHERE t.mode = %(mode)s AND t.state IN ('pending', 'open', 'closing', 'expired', 'error') AND o.mode = t.mode"
+        "  AND o.acked_count_e2 > (SELECT coalesce(sum(f.count_e2), 0) FROM users.fills f"
+        "   WHERE f.exchange_order_id = o.exchange_order_id AND f.mode = o.mode))))::float8 AS owed_s",
         {"mode": mode},
     )
     return _earlier(row)
