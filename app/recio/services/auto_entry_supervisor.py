@@ -15,6 +15,7 @@ from recio.monitoring.health import Check
 from recio.services import log
 from recio.services.decisions import DecisionLog
 from recio.services.runtime import Context, Worker, run
+from recio.services.spans import now_ns
 from recio.store import rules
 from recio.store.db import Notification
 from recio.store.system import close_incident, open_incident, setting
@@ -165,7 +166,7 @@ class AutoEntrySupervisor(Worker):
             decisions = evaluate_entries(monitor, seen, context)
             for state, decision in zip(states(seen, context), decisions, strict=True):
                 if decision.action == "enter":
-                    decision = self._enter(monitor, state, decision, facts, now_s)
+                    decision = self._enter(monitor, state, decision, facts, now_s, table["stamps_ns"])
                 found.append((monitor, state, decision))
         return found
 
@@ -196,7 +197,13 @@ class AutoEntrySupervisor(Worker):
 
     # ------------------------------------------------------------------ entering
     def _enter(
-        self, monitor: Monitor, state: EntryState, decision: EntryDecision, facts: Row, now_s: float
+        self,
+        monitor: Monitor,
+        state: EntryState,
+        decision: EntryDecision,
+        facts: Row,
+        now_s: float,
+        stamps_ns: Sequence[int],
     ) -> EntryDecision:
         """The ticket and its decision in one transaction. The next monitor of this look sees it as live."""
         ticker, side = decision.market_ticker, decision.side
@@ -220,6 +227,9 @@ class AutoEntrySupervisor(Worker):
         facts["undecided"].append(
             {"market_ticker": ticker, "side": side, "monitor_id": monitor.monitor_id, "asked_s": now_s}
         )
+        if not ticket.replayed:
+            self.spans.carried(stamps_ns, ticket.ticket_id)
+            self.spans.add("entry", self.woke_ns, now_ns(), ticket_id=ticket.ticket_id)
         log.info("auto entry", ticket_id=ticket.ticket_id, monitor=monitor.monitor_id, market=ticker, why=decision.why)
         return decision
 

@@ -66,6 +66,7 @@ class RiskLimits(_Setting, frozen=True, kw_only=True):
     max_reconcile_age_s: Seconds = 180.0
     max_unknown_orders: Annotated[int, Meta(ge=0, le=0)] = 0  # not negotiable
     min_time_to_close_s: Seconds = 5.0
+    max_group_count_e2: CountE2 = 50_000  # entries in any 15 s; beyond it the exchange itself stops the order group
     allow_same_entry: bool = False  # a second live trade on the same strike, side and event
 
 
