@@ -14,7 +14,7 @@ from recio.market.model import NORMAL, ProbabilityModel
 from recio.market.settlement import AVERAGING_S, Observed
 from recio.units import ONE_DOLLAR_E4
 
-__all__ = ["Book", "StrikeMarket", "StrikeRow", "build", "row_from_dict"]
+__all__ = ["Book", "StrikeMarket", "StrikeRow", "build", "near", "row_from_dict"]
 
 
 class StrikeMarket(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,15 +104,10 @@ def build(
     differentials. A book that is invalid, crossed or older than ``max_book_age_s`` gives no prices, only its age.
     ``model_weight`` is what the model counts beside the market's middle; ``basis_sd_e2`` None takes the model's own.
     """
-    known = sorted(
-        ((strike, market) for market in markets if (strike := _strike(market)) is not None),
-        key=lambda pair: (pair[0], pair[1].market_ticker),
-    )
-    under = [pair for pair in known if pair[0] <= price_e2]
-    over = [pair for pair in known if pair[0] > price_e2]
-    chosen = (under[-below:] if below > 0 else []) + over[:above]
     rows = []
-    for strike_e2, market in chosen:
+    for market in near(markets, price_e2, below, above):
+        strike_e2 = _strike(market)
+        assert strike_e2 is not None  # noqa: S101 - `near` leaves the others out
         chance = (
             None
             if vol_per_sqrt_s is None
@@ -125,6 +120,17 @@ def build(
         row = _row(market, strike_e2, price_e2, chance, book, now_s, fees, max_book_age_s)
         rows.append(_with_market(row, model.version, model_weight))
     return rows
+
+
+def near(markets: Iterable[StrikeMarket], price_e2: int, below: int, above: int) -> list[StrikeMarket]:
+    """The markets around the price, lowest strike first; those whose strike is not known are left out."""
+    known = sorted(
+        ((strike, market) for market in markets if (strike := _strike(market)) is not None),
+        key=lambda pair: (pair[0], pair[1].market_ticker),
+    )
+    under = [market for strike, market in known if strike <= price_e2]
+    over = [market for strike, market in known if strike > price_e2]
+    return (under[-below:] if below > 0 else []) + over[:above]
 
 
 def _with_market(row: StrikeRow, version: str, weight: float) -> StrikeRow:

@@ -1,36 +1,101 @@
-"""The account as the exchange reports it: balance, positions, and how far fills and settlements have been read."""
+"""The account as the exchange reports it, and what the ledger expects of it. Writer: kalshi_account_sync."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from psycopg2.extras import Json
 
 from recio.store.db import Database
+from recio.store.system import close_incident, open_incident
 
 __all__ = [
+    "cash_anchor",
+    "close_incident",
+    "fills_since_s",
     "ledger_view",
-    "newest_fill_s",
-    "newest_settlement_s",
+    "open_incident",
+    "record_fills",
+    "record_settlements",
     "save_balance",
     "save_positions",
     "save_reconciliation",
+    "set_cash_anchor",
+    "settlements_since_s",
 ]
 
 
-def newest_fill_s(db: Database, mode: str) -> float | None:
-    """Epoch seconds of the newest fill on record."""
-    row = db.one("SELECT extract(epoch FROM max(filled_at))::float8 AS at_s FROM users.fills WHERE mode = %s", (mode,))
-    return row["at_s"] if row else None
+def record_fills(db: Database, mode: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Insert fills not seen before, by fill id: (fill_id, exchange_order_id, ticker, book_side, count_e2,
+    yes_price_e4, fee_e6, is_taker, filled_at). Gives how many were new; notifies ``fill`` when any was."""
+    new = 0
+    with db.transaction():
+        for row in rows:
+            new += db.run(
+                "INSERT INTO users.fills (mode, fill_id, exchange_order_id, market_ticker, book_side, count_e2,"
+                " yes_price_e4, fee_e6, is_taker, filled_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+                " ON CONFLICT DO NOTHING",
+                (mode, *row),
+            )
+        if new:
+            db.notify("fill", new)
+    return new
 
 
-def newest_settlement_s(db: Database, mode: str) -> float | None:
-    """Epoch seconds of the newest settlement on record."""
+def record_settlements(
+    db: Database, mode: str, rows: Sequence[tuple[str, str, int | None, int | None, datetime]]
+) -> int:
+    """Insert market results not seen before: (ticker, result, settlement_value_e4, revenue_e6, settled_at). Only a void
+    market may have no value."""
+    new = 0
+    with db.transaction():
+        for row in rows:
+            new += db.run(
+                "INSERT INTO users.settlements (mode, market_ticker, result, settlement_value_e4, revenue_e6, settled_at)"
+                " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                (mode, *row),
+            )
+        if new:
+            db.notify("settlement", new)
+    return new
+
+
+def fills_since_s(db: Database, mode: str) -> float | None:
+    """From when fills must be read so that none is missed: the newest on record, or the sending of the oldest order
+    that may still bring one, whichever is earlier. Epoch seconds; None: from the beginning.
+
+    The newest alone is not enough: the stream can bring it while an older one was lost with its frame.
+    """
     row = db.one(
-        "SELECT extract(epoch FROM max(settled_at))::float8 AS at_s FROM users.settlements WHERE mode = %s", (mode,)
+        "SELECT extract(epoch FROM (SELECT max(filled_at) FROM users.fills WHERE mode = %(mode)s))::float8 AS newest_s,"
+        " extract(epoch FROM (SELECT min(o.sent_at) FROM users.orders o WHERE o.mode = %(mode)s AND o.sent_at IS NOT NULL"
+        "  AND (o.state IN ('sending', 'resting', 'partially_filled', 'unknown') OR (o.acked_count_e2 > 0"
+        "   AND o.trade_id IN (SELECT trade_id FROM users.trades t WHERE t.user_id = o.user_id AND t.mode = o.mode"
+        "    AND t.state IN ('pending', 'open', 'closing', 'expired', 'error')) AND o.acked_count_e2 > (SELECT"
+        "   coalesce(sum(f.count_e2), 0) FROM users.fills f WHERE f.exchange_order_id = o.exchange_order_id"
+        "    AND f.mode = o.mode)))))::float8 AS owed_s",
+        {"mode": mode},
     )
-    return row["at_s"] if row else None
+    return _earlier(row)
+
+
+def settlements_since_s(db: Database, mode: str) -> float | None:
+    """The same for results: the newest on record, or the oldest close a live trade waits for, whichever is earlier."""
+    row = db.one(
+        "SELECT extract(epoch FROM (SELECT max(settled_at) FROM users.settlements WHERE mode = %(mode)s))::float8"
+        " AS newest_s, extract(epoch FROM (SELECT min(close_time) FROM users.trades WHERE mode = %(mode)s"
+        " AND state IN ('pending', 'open', 'closing', 'expired', 'error')))::float8 AS owed_s",
+        {"mode": mode},
+    )
+    return _earlier(row)
+
+
+def _earlier(row: dict[str, Any] | None) -> float | None:
+    if row is None or row["newest_s"] is None:
+        return None
+    return float(row["newest_s"] if row["owed_s"] is None else min(row["newest_s"], row["owed_s"]))
 
 
 def save_balance(db: Database, mode: str, balance_e6: int, portfolio_e6: int) -> None:
@@ -66,8 +131,9 @@ def save_reconciliation(db: Database, mode: str, differences: Sequence[dict[str,
     )
 
 
-def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, list[dict[str, Any]]]:
-    """What the ledger says since a time: orders and fills of our own, and the net position of unsettled markets."""
+def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, Any]:
+    """What the ledger says: orders and fills of our own since a time, the net position of unsettled markets, and
+    ``cash_e6``, what everything on record did to the account's cash."""
     key = {"mode": mode, "since_s": since_s}
     orders = db.all(
         "SELECT client_order_id, market_ticker, state, acked_count_e2,"
@@ -91,4 +157,38 @@ def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, list[dict[
         " WHERE s.mode = f.mode AND s.market_ticker = f.market_ticker) GROUP BY 1",
         key,
     )
-    return {"orders": orders, "fills": fills, "positions": positions}
+    return {"orders": orders, "fills": fills, "positions": positions, "cash_e6": _cash_e6(db, mode)}
+
+
+def _cash_e6(db: Database, mode: str) -> int | None:
+    """What all fills and results on record did to the account's cash, in micro-dollars; None while it cannot be known.
+
+    Bids pay the YES price and asks get it; who is short YES holds NO and has paid a dollar for each until the result.
+    """
+    row = db.one(
+        "SELECT coalesce(sum(cash_e6 + CASE WHEN s.market_ticker IS NULL THEN -10000 * greatest(0, -position_e2)"
+        " ELSE position_e2 * s.settlement_value_e4 END), 0)::bigint AS cash_e6,"
+        " coalesce(bool_or(s.market_ticker IS NOT NULL AND s.settlement_value_e4 IS NULL), false) AS unknown"
+        " FROM (SELECT market_ticker, sum(CASE book_side WHEN 'bid' THEN count_e2 ELSE -count_e2 END) AS position_e2,"
+        "  sum(CASE book_side WHEN 'bid' THEN -1 ELSE 1 END * count_e2 * yes_price_e4 - fee_e6) AS cash_e6"
+        "  FROM users.fills WHERE mode = %(mode)s GROUP BY 1) f"
+        " LEFT JOIN users.settlements s ON s.mode = %(mode)s AND s.market_ticker = f.market_ticker",
+        {"mode": mode},
+    )
+    return None if row is None or row["unknown"] else int(row["cash_e6"])
+
+
+def cash_anchor(db: Database, mode: str) -> dict[str, Any] | None:
+    """The newest moment at which balance and ledger were taken as agreeing: balance_e6 and the ledger's cash_e6 then."""
+    return db.one(
+        "SELECT balance_e6, cash_e6, at FROM users.cash_anchors WHERE mode = %s ORDER BY anchor_id DESC LIMIT 1",
+        (mode,),
+    )
+
+
+def set_cash_anchor(db: Database, mode: str, balance_e6: int, cash_e6: int, why: str = "first reconciliation") -> None:
+    """Take this balance as agreeing with the ledger; every later one is held against it."""
+    db.run(
+        "INSERT INTO users.cash_anchors (mode, balance_e6, cash_e6, why) VALUES (%s, %s, %s, %s)",
+        (mode, balance_e6, cash_e6, why),
+    )

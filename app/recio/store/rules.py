@@ -88,11 +88,11 @@ def versions(db: Queries, user_id: str, kind: str, name: str, limit: int = 20) -
 # ------------------------------------------------------------------ auto entry
 _FACTS = """
 WITH tables AS MATERIALIZED (
-  SELECT event_ticker, series_ticker, close_time, rows FROM live_data.strike_tables
+  SELECT event_ticker, series_ticker, close_time, rows, stamps_ns FROM live_data.strike_tables
    WHERE close_time > now() AND built_at > now() - %(table_age)s * interval '1 second'),
 near AS MATERIALIZED (
   SELECT t.event_ticker, r ->> 'market_ticker' AS market_ticker FROM tables t, jsonb_array_elements(t.rows) r
-   WHERE t.close_time < now() + %(within)s * interval '1 second' AND t.series_ticker = ANY(%(series)s))
+   WHERE t.close_time < now() + %(within)s * interval '1 second' AND t.series_ticker = ANY(%(series)s::text[]))
 SELECT
   (SELECT json_object_agg(name, value) FROM users.settings WHERE user_id = %(user)s) AS settings,
   (SELECT json_agg(m) FROM (SELECT monitor_id, strategy, series_ticker, enabled, settings, version,
@@ -105,7 +105,8 @@ SELECT
       FROM system.dependency_state) d) AS dependencies,
   (SELECT balance_e6 FROM users.balances WHERE mode = %(mode)s) AS balance_e6,
   (SELECT json_agg(json_build_object('event_ticker', event_ticker, 'series_ticker', series_ticker,
-      'close_s', extract(epoch FROM close_time)::float8, 'rows', rows) ORDER BY close_time, event_ticker) FROM tables) AS tables,
+      'close_s', extract(epoch FROM close_time)::float8, 'rows', rows, 'stamps_ns', stamps_ns)
+      ORDER BY close_time, event_ticker) FROM tables) AS tables,
   (SELECT json_object_agg(b.market_ticker, json_build_object('valid', b.valid,
       'yes_bids', jsonb_path_query_array(b.yes_bids, '$[0 to 19]'), 'no_bids', jsonb_path_query_array(b.no_bids, '$[0 to 19]'),
       'age_s', extract(epoch FROM now() - b.received_at)::float8, 'price_ranges', m.price_ranges))
@@ -132,11 +133,10 @@ def entry_facts(
     dependencies, fresh strike tables; and for markets of ``series`` that close ``within_s``: books, trades, tickets.
 
     A list that is empty comes as [], so that "none" and "not known" stay apart: a failing query raises."""
-    row = db.one(
+    row = db.hot(
         _FACTS,
         {"user": user_id, "mode": mode, "series": list(series), "within": within_s, "table_age": table_age_s},
-    )
-    assert row is not None  # noqa: S101 - one row, always
+    )[0]
     for name in ("monitors", "tables", "trades", "undecided", "asked"):
         row[name] = row[name] or []
     for name in ("settings", "books"):

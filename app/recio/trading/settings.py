@@ -66,6 +66,7 @@ class RiskLimits(_Setting, frozen=True, kw_only=True):
     max_reconcile_age_s: Seconds = 180.0
     max_unknown_orders: Annotated[int, Meta(ge=0, le=0)] = 0  # not negotiable
     min_time_to_close_s: Seconds = 5.0
+    max_group_count_e2: CountE2 = 50_000  # entries in any 15 s; beyond it the exchange itself stops the order group
     allow_same_entry: bool = False  # a second live trade on the same strike, side and event
 
 
@@ -76,7 +77,9 @@ class AutoEntrySettings(_Setting, frozen=True, kw_only=True):
     spike_pause_bp: Bp = 36
     spike_resume_bp: Bp = 30
     spike_resume_after_s: Seconds = 900.0
-    live_override: Annotated[str, Meta(max_length=200)] = ""  # see trading.monitor: LIVE_OVERRIDE, word for word
+    live_override: Annotated[str, Meta(max_length=200)] = (
+        ""  # mode live without a shown edge: trading.gate.OVERRIDE_WORDS, word for word
+    )
 
     def __post_init__(self) -> None:
         if self.spike_resume_bp > self.spike_pause_bp:
