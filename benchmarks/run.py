@@ -21,6 +21,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "tests" / "host"), str(PROJECT / "scripts")]
 
 import exchange  # noqa: E402
+import research  # noqa: E402
 from desk import Desk  # noqa: E402
 from trialhost.summary import table  # noqa: E402
 
@@ -170,6 +171,7 @@ def main() -> int:
         for part in (bench.memory, bench.latencies, bench.orders, bench.sizes):
             rows.extend(part())
     rows.extend(exchange.rows(arguments.hours))
+    rows.extend(research.rows())
     print(exchange.machine())
     print(table(rows))
     if not summary.exists():

@@ -17,6 +17,7 @@ from recio.services.runtime import Context, Worker, run
 from recio.services.spans import now_ns
 from recio.store import market_data as store
 from recio.store.db import Notification
+from recio.store.models import keep_results
 from recio.store.system import prune
 
 __all__ = ["UnifiedProductionCoordinator", "main"]
@@ -84,7 +85,8 @@ class UnifiedProductionCoordinator(Worker):
             self._list()
         if time.monotonic() >= self._prune_due_s:
             self._prune_due_s = time.monotonic() + _PRUNE_S
-            log.info("retention", **{table: count for table, count in prune(self.db).items()})
+            kept = keep_results(self.db)
+            log.info("retention", results_kept=kept, **{table: count for table, count in prune(self.db).items()})
 
     def _list(self) -> None:
         self._listed_s = time.monotonic()

@@ -34,6 +34,7 @@ _READ_PAST = (
     "analytics.daily_pnl",
     "analytics.models",
     "analytics.calibrations",
+    "analytics.market_results",
 )
 _INCIDENTS = {"system.incidents": "SELECT, INSERT, UPDATE"}
 _SPANS = {"system.spans": "SELECT, INSERT"}
@@ -118,6 +119,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "live_data.books": "SELECT, DELETE",
         "historical_data.btc_candles_1m": "SELECT, INSERT, UPDATE",
         "analytics.models": "SELECT",
+        "analytics.market_results": "SELECT, INSERT",
         "system.service_samples": "SELECT, DELETE",
         "system.host_samples": "SELECT, DELETE",
         "system.database_samples": "SELECT, DELETE",
