@@ -74,13 +74,18 @@ RIGHTS: dict[str, dict[str, str]] = {
     | _INCIDENTS
     | _SPANS,
     "active_trade_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM)
-    | {"users.live_trades": "SELECT, INSERT, UPDATE, DELETE", "users.tickets": "SELECT, INSERT"}
+    | {
+        "users.live_trades": "SELECT, INSERT, UPDATE, DELETE",
+        "users.tickets": "SELECT, INSERT",
+        "analytics.models": "SELECT",
+    }
     | _INCIDENTS,
     "auto_entry_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM)
     | {
         "live_data.entry_status": "SELECT, INSERT, UPDATE, DELETE",
         "users.tickets": "SELECT, INSERT",
         "users.decisions": "SELECT, INSERT",
+        "analytics.calibrations": "SELECT",
     }
     | _INCIDENTS
     | _SPANS,

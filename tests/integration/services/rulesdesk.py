@@ -109,7 +109,8 @@ class RulesDesk:
             for ticker in tickers
         ]  # fmt: skip
         self.db.run(
-            "INSERT INTO live_data.strike_tables VALUES (%s, %s, %s, now(), %s, 0.1, %s) ON CONFLICT (event_ticker)"
+            "INSERT INTO live_data.strike_tables (event_ticker, series_ticker, close_time, built_at, price_e2, price_age_s, rows)"
+            " VALUES (%s, %s, %s, now(), %s, 0.1, %s) ON CONFLICT (event_ticker)"
             " DO UPDATE SET built_at = now(), rows = excluded.rows",
             (self.event, self.series, self.closes, PRICE_E2, Json(rows)),
         )

@@ -100,7 +100,6 @@ def test_two_monitors_side_by_side_enter_once_each_and_leave_what_they_saw(desk:
         assert trade["monitor_id"] == ticket["monitor_id"] == decision["monitor_id"]
         assert trade["entry_context"]["probability_model"] == decision["probability_model"]
         assert decision["model_version"]
-        assert decision["probability_market"] is not None
         version = desk.db.one(
             "SELECT value FROM users.settings_versions WHERE kind = 'monitor' AND name = %s AND version = %s",
             (decision["monitor_id"], decision["monitor_version"]),

@@ -9,6 +9,11 @@ import pytest
 from pg import Cluster
 from rulesdesk import RulesDesk
 
+from recio.services.monitor_board import MonitorBoard
+from recio.trading.gate import OVERRIDE_WORDS
+from recio.trading.monitor import read_monitor
+from recio.trading.settings import AutoEntrySettings
+
 CLOSE_ALL = {"stop": {"stop_probability_percent": 100.0, "confirm_after_s": 0.0}}
 NEVER = {"stop_probability_percent": 0.0, "momentum_stop": False}
 
@@ -251,3 +256,18 @@ def test_changes_and_a_sample_a_minute_are_written_and_not_every_look(desk: Rule
     assert rows[0]["probability_model"] == 0.999
     assert rows[0]["reason"] == "probability"
     assert rows[0]["differential_e4"] < rows[0]["raw_differential_e4"]
+
+
+def test_without_a_shown_edge_auto_entry_does_not_start_in_live_unless_overridden_in_words(desk: RulesDesk) -> None:
+    """Mode live itself is refused by this release's settings: the rule is asked as the supervisor asks it."""
+    desk.monitor()
+    monitor = read_monitor(desk.db.one("SELECT * FROM users.monitors") or {})
+    on, live = AutoEntrySettings(enabled=True), MonitorBoard(desk.db, "live", "test")
+    live.read_verdicts()
+    assert MonitorBoard(desk.db, "simulated", "test").off(monitor, on) == ""
+    assert live.off(monitor, on).startswith("no edge shown: it was never calibrated")
+    assert live.off(monitor, AutoEntrySettings(enabled=True, live_override="yes")).startswith("no edge shown")
+    assert live.off(monitor, AutoEntrySettings(enabled=True, live_override=OVERRIDE_WORDS)) == ""
+    desk.look(desk.entry())
+    ticket = desk.tickets()[0]
+    assert ticket["entry_context"]["why"].endswith("; no edge shown")

@@ -18,6 +18,7 @@ _CANDLES = ROOT / "btc_perp_1m_202201" / "btc-perp-1m.csv"
 _THERE = _CANDLES.is_file() and (ROOT / "kalshi_crypto15m_202608").is_dir()
 pytestmark = [
     pytest.mark.recorded,
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not _THERE, reason=f"no recordings at {ROOT}; set RECIO_RECORDINGS to their folder"),
 ]
 
