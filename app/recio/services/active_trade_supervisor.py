@@ -56,6 +56,7 @@ class ActiveTradeSupervisor(Worker):
         self._held = 0
         self._monitors: dict[tuple[str, int], Monitor | None] = {}
         self._alarms: dict[int, str] = {}
+        self._blind: dict[int, str] = {}  # of these: the desk itself cannot see
         self._unreadable = ""
         self._model: ProbabilityModel = NORMAL
         self._model_why = ""
@@ -83,6 +84,7 @@ class ActiveTradeSupervisor(Worker):
             self._series.add(price["exchange_s"], price["price_e2"])
         trades = rules.held_trades(self.db, user_id, self.settings.mode)
         self._held = len(trades)
+        self._blind.clear()
         seen = [self._look(trade, price, desk, now_s) for trade in trades]
         with self.db.transaction(durable=False):
             finished = rules.forget_finished(self.db, user_id)
@@ -139,6 +141,8 @@ class ActiveTradeSupervisor(Worker):
         if decision.action == "close":
             self._close(trade, decision)
         self._alarm(trade_id, decision.why if decision.alarm else "", known=trade["alarm"])
+        if decision.is_blind:
+            self._blind[trade_id] = decision.why
         bid, pnl = _worth(trade, bids, held_e2)
         kept = msgspec.json.encode(decision.memory).decode()
         state, now = decision.memory.state, datetime.now(UTC)
@@ -198,10 +202,14 @@ class ActiveTradeSupervisor(Worker):
             close_incident(self.db, key)
 
     def checks(self, now_s: float) -> list[Check]:
-        """Every open trade can be judged and closed."""
-        said = "; ".join(f"trade {trade_id}: {why}" for trade_id, why in list(self._alarms.items())[:3])
+        """The desk sees what it needs to judge and close every open trade.
+
+        A market without bids is an incident about the trade, not a fault of this service: a release is not rolled back,
+        nor are entries elsewhere stopped, because nobody buys what one holds.
+        """
+        said = "; ".join(f"trade {trade_id}: {why}" for trade_id, why in list(self._blind.items())[:3])
         return [
-            Check("protection", not self._alarms, said),
+            Check("protection", not self._blind, said),
             Check("settings", not self._unreadable, self._unreadable),
             Check("model", not self._model_why, self._model_why),
         ]
