@@ -76,12 +76,13 @@ class OrderDesk:
         groups: GroupKeeper,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
-        trace: Callable[[str, int], None] = lambda _step, _order_id: None,
+        claimed: Callable[[Row], None] = lambda order: None,
+        done: Callable[[Row], None] = lambda order: None,
     ) -> None:
-        """``refusals`` is the risk gate for a claimed entry; ``trace`` hears of the steps claim and answer, by order."""
+        """``refusals`` is the risk gate for a claimed entry; ``claimed`` and ``done`` hear of every order, to measure."""
         self._db, self._store, self._client, self._mode = db, store, client, mode
         self._refusals, self._groups, self._clock, self._ticks = refusals, groups, clock, ticks
-        self._trace = trace
+        self._claimed, self._done = claimed, done
         self._looked_s = float("-inf")
         self.unknown = 0  # orders whose outcome is not known, as of the last round
 
@@ -99,9 +100,9 @@ class OrderDesk:
             waiting = [order for order in waiting if not self._look_up(order)]
         self.unknown = sum(order["state"] in ("unknown", "sending") for order in waiting)
         while (order := self._store.claim_intent(self._db, self._mode)) is not None:
-            self._trace("claim", order["order_id"])
+            self._claimed(order)
             self.unknown += not self._execute(order)
-            self._trace("answer", order["order_id"])
+            self._done(order)
 
     # ------------------------------------------------------------------ sending
     def _execute(self, order: Row) -> bool:

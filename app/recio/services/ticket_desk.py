@@ -42,12 +42,13 @@ class TicketDesk:
         refusals: Callable[[Row], list[str]],
         exit_limit: Callable[[Row, int], int | None],
         clock: Callable[[], float] = time.time,
-        trace: Callable[[str, int], None] = lambda _step, _order_id: None,
+        decided: Callable[[int, int], None] = lambda ticket_id, order_id: None,
     ) -> None:
         """``refusals`` is the risk gate for an entry; ``exit_limit`` the price the book pays for a count, or None;
-        ``trace`` hears of the step decide, with the order made, once it is committed."""
+        ``decided`` hears of every intent that was committed, to measure."""
+        self._decided = decided
         self._db, self._store, self._user_id, self._mode = db, store, user_id, mode
-        self._refusals, self._exit_limit, self._clock, self._trace = refusals, exit_limit, clock, trace
+        self._refusals, self._exit_limit, self._clock = refusals, exit_limit, clock
 
     def decide_new(self) -> None:
         """Decide every ticket that waits."""
@@ -106,7 +107,7 @@ class TicketDesk:
             trade_id = self._store.insert_trade(self._db, row)
             order_id = self._intend(ticket, row | {"trade_id": trade_id}, "entry", 0, ticket["count_e2"], row)
             self._store.decide_ticket(self._db, ticket["ticket_id"], "accepted", "", trade_id)
-        self._trace("decide", order_id)
+        self._decided(ticket["ticket_id"], order_id)
 
     def _intend(self, ticket: Row, trade: Row, purpose: str, attempt: int, count_e2: int, columns: Row) -> int:
         """The order intent with its client order id, its event and the executor's notice; in the caller's transaction."""
@@ -168,6 +169,5 @@ class TicketDesk:
             asked = ticket | {"limit_price_e4": limit}
             changes = {"state": "closing"}
             self._store.update_trade(self._db, trade["user_id"], trade["trade_id"], changes)
-            order_id = self._intend(asked, trade, "exit", attempt, held_e2, changes)
+            self._intend(asked, trade, "exit", attempt, held_e2, changes)
             self._store.decide_ticket(self._db, ticket["ticket_id"], "accepted", "", trade["trade_id"])
-        self._trace("decide", order_id)
