@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -18,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from faulty_exchange import SEND_FAULTS
 from ledger_world import TICKERS, World, quiet
 
-HISTORIES = int(os.environ.get("RECIO_HISTORIES", "400"))
+HISTORIES = int(os.environ.get("RECIO_HISTORIES", "300"))
 SEED = int(os.environ.get("RECIO_SEED", "20261124"))
 STEPS = 50
 
@@ -172,6 +173,7 @@ def run(machine: type[LedgerMachine], histories: int, start: int, *, shrink: boo
     run_state_machine_as_test(seed(start)(machine), settings=asked)
 
 
+@pytest.mark.timeout(0 if HISTORIES > 1_000 else 120)
 def test_no_history_loses_or_doubles_an_order_or_a_cent() -> None:
     class Machine(LedgerMachine):
         """Fresh counters."""

@@ -64,7 +64,10 @@ def free_to_sell_e2(evidence: Evidence, side: str) -> int:
 
 
 def fold_trade(trade: Row, evidence: Evidence, now: datetime) -> Row:
-    """The columns of the trade's row that must change, with their new values; empty when it says what the evidence says."""
+    """The columns of the trade's row that must change, with their new values; empty when it says what the evidence says,
+    and always for a closed trade: closed is final, its closed_at too."""
+    if trade["state"] == TradeState.CLOSED:
+        return {}
     try:
         changes = _columns(trade, evidence, now)
     except LedgerError as contradiction:

@@ -49,9 +49,19 @@ def die_at(desk: Stack, service: str, step: str) -> dict[str, Any]:
     desk.wait_healthy(*others)
     process = desk.processes[service]
     refused: list[str] = []
-    while (ticket := ask(desk, pick(desk, 25)))["state"] == "refused":
-        refused.append(ticket["reason"])  # prices run and books have gaps: ask again
-        assert len(refused) < 10, refused
+
+    def taken() -> dict[str, Any] | None:
+        """A ticket that is not refused: prices run, and books have gaps for a moment."""
+        asked = ask(desk, pick(desk, 25))
+        if asked["state"] == "refused":
+            refused.append(asked["reason"])
+            return None
+        return asked
+
+    try:
+        ticket = wait_for("a ticket that is not refused", taken, 60)
+    except AssertionError as late:
+        raise AssertionError(f"{late}: {refused[-5:]}") from None
     wait_for(f"{service} dies at {step}", lambda: process.poll() is not None, 30)
     assert process.poll() == -signal.SIGKILL, desk.log(service)[-2000:]
     desk.processes.pop(service)

@@ -26,7 +26,3 @@ CREATE INDEX trades_unsettled ON users.trades (mode, user_id, trade_id)
     WHERE state IN ('pending', 'open', 'closing', 'expired', 'error');
 CREATE INDEX trades_closed ON users.trades (user_id, mode, closed_at) WHERE state = 'closed';
 CREATE INDEX trades_created ON users.trades (user_id, mode, created_at);
-CREATE INDEX orders_sent ON users.orders (mode, sent_at);
-CREATE INDEX fills_newest ON users.fills (mode, filled_at);
-CREATE INDEX settlements_newest ON users.settlements (mode, settled_at);
-CREATE INDEX trades_finished ON users.trades (mode, trade_id) WHERE state IN ('closed', 'error');
