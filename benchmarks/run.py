@@ -22,6 +22,7 @@ sys.path[:0] = [str(PROJECT / "tests" / "host"), str(PROJECT / "scripts")]
 
 import exchange  # noqa: E402
 import latency  # noqa: E402
+import research  # noqa: E402
 from desk import Desk  # noqa: E402
 from trialhost.summary import table  # noqa: E402
 
@@ -178,6 +179,7 @@ def main() -> int:
             rows.extend(part())
         rows.extend(latency.rows(bench.facts, arguments.orders))
     rows.extend(exchange.rows(arguments.hours))
+    rows.extend(research.rows())
     print(exchange.machine())
     print(table(rows))
     if not summary.exists():

@@ -123,7 +123,7 @@ class MemoryLedger:
         start: Row = {
             "reason": "", "entry_count_e2": 0, "entry_cost_e6": 0, "exit_count_e2": 0, "exit_proceeds_e6": 0,
             "fees_e6": 0, "result": None, "settlement_value_e4": None, "pnl_e6": None, "created_at": self._now(),
-            "opened_at": None, "closed_at": None,
+            "opened_at": None, "closed_at": None, "monitor_id": None, "entry_context": None,
         }  # fmt: skip
         assert row["count_e2"] > 0
         self._put("trades", trade_id, start | row | {"trade_id": trade_id})

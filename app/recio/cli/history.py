@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +51,14 @@ def _tell_gaps(gaps: list[tuple[int, int]]) -> None:
         typer.echo(f"  and {len(gaps) - _SHOWN_GAPS} more")
 
 
+def _progress(done: int, total: int, what: str) -> None:
+    """One line that moves on a terminal; in a log only the end."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{done * 100 // total:3d} %  {what}", nl=done >= total, err=True)
+    elif done >= total:
+        typer.echo(f"100 %  {what}", err=True)
+
+
 @app.command("fetch")
 def fetch(
     since: Annotated[str, typer.Option("--from", help="First day or time, UTC; default: 30 days ago.")] = "",
@@ -85,16 +94,13 @@ def fetch(
                 rows = [(float(c.start_s), c.open_e2, c.high_e2, c.low_e2, c.close_e2, 0) for c in candles]
                 market_data.save_candles(db, rows)
                 got, asked = got + len(rows), asked + until_minute - at
-                typer.echo(f"\r{asked * 100 // total:3d} %  {_iso(until_minute)}  {got} candles", nl=False, err=True)
+                _progress(asked, total, f"{_iso(until_minute)}  {got} candles")
                 time.sleep(_PAUSE_S)
     except ExchangeError as failure:
-        typer.echo("", err=True)
         typer.echo(f"recio: stopped after {got} candles: {failure}; run it again, it goes on there", err=True)
         raise typer.Exit(1) from None
     finally:
         client.close()
-    if total:
-        typer.echo("", err=True)
     typer.echo(f"{got} candles fetched")
     _tell_gaps(holes(known_minutes(db, first * 60, end * 60), first, end))
 
@@ -120,8 +126,7 @@ def load(file: Annotated[Path, typer.Argument(help="One-minute candles or ticks 
     before = len(known_minutes(db, first * 60, end * 60))
     for at in range(0, len(rows), 5_000):
         market_data.save_candles(db, rows[at : at + 5_000])
-        typer.echo(f"\r{min(at + 5_000, len(rows)) * 100 // len(rows):3d} %", nl=False, err=True)
-    typer.echo("", err=True)
+        _progress(min(at + 5_000, len(rows)), len(rows), "of the file")
     known = known_minutes(db, first * 60, end * 60)
     typer.echo(f"{len(rows)} minutes from {_iso(first)} to {_iso(end)} UTC, {len(known) - before} of them new")
     _tell_gaps(holes(known, first, end))

@@ -19,8 +19,14 @@ __all__ = ["backtest", "replay"]
 
 _CANDLES = Path("btc_perp_1m_202201") / "btc-perp-1m.csv"
 _DAY_S = 86_400
+_FIRST_DAY_S = 1_798_761_600  # 2027-01-01: under the fees in force, and nobody's history
+_MADE_UP = (
+    "books are made up: makers quote about the simulator's fair value, one second late, with an error of about a cent and"
+    " a spread of 1.2 to 3 cents (seed {seed})"
+)
 
-Data = Annotated[Path, typer.Option(help="A folder with recordings, or a CSV file of one-minute candles.")]
+Data = Annotated[Path | None, typer.Option(help="A folder with recordings, or a CSV file of one-minute candles.")]
+Simulated = Annotated[float, typer.Option(help="Without --data: this many days of the simulator's own path (--seed).")]
 Series = Annotated[str, typer.Option(help="KXETH15M, KXSOL15M (recorded books), or KXBTC15M (candles, books made up).")]
 Strategy = Annotated[str, typer.Option(help="A strategy by name.")]
 Change = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the strategy's settings. Repeatable.")]
@@ -36,21 +42,69 @@ AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def replay(
-    data: Data, series: Series = "KXBTC15M", strategy: Strategy = "quarter_hour", change: Change = None,
-    since: Since = "", until: Until = "", train_days: Train = 0.0, history: History = None, out: Out = None,
-    seed: Seed = 1, as_json: AsJson = False,
+    data: Data = None, simulated_days: Simulated = 0.0, series: Series = "KXBTC15M", strategy: Strategy = "quarter_hour",
+    change: Change = None, since: Since = "", until: Until = "", train_days: Train = 0.0, history: History = None,
+    out: Out = None, seed: Seed = 1, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Walk through recorded days second by second with a virtual clock: the slow proof of what backtest says."""
-    _run("replay", data, series, strategy, change, since, until, train_days, history, out, seed, as_json)
+    """Walk through recorded or simulated days second by second with a virtual clock: the slow proof of what backtest says."""
+    _run(
+        _wish("replay", data, simulated_days, series, strategy, change, since, until, train_days, history, seed),
+        out,
+        as_json,
+    )
 
 
 def backtest(
-    data: Data, series: Series = "KXBTC15M", strategy: Strategy = "quarter_hour", change: Change = None,
-    since: Since = "", until: Until = "", train_days: Train = 0.0, history: History = None, out: Out = None,
-    seed: Seed = 1, as_json: AsJson = False,
+    data: Data = None, simulated_days: Simulated = 0.0, series: Series = "KXBTC15M", strategy: Strategy = "quarter_hour",
+    change: Change = None, since: Since = "", until: Until = "", train_days: Train = 0.0, history: History = None,
+    out: Out = None, seed: Seed = 1, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """The same decisions as replay, from the seconds that can matter: a month in well under a minute."""
-    _run("backtest", data, series, strategy, change, since, until, train_days, history, out, seed, as_json)
+    _run(
+        _wish("backtest", data, simulated_days, series, strategy, change, since, until, train_days, history, seed),
+        out,
+        as_json,
+    )
+
+
+class _Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run, checked as far as words go."""
+
+    kind: str
+    data: Path | None
+    days: float
+    series: str
+    monitor: Any
+    from_s: float | None
+    to_s: float | None
+    train_days: float
+    history: Path | None
+    seed: int
+
+
+def _wish(
+    kind: str, data: Path | None, days: float, series: str, strategy: str, change: list[str] | None, since: str, until: str,
+    train_days: float, history: Path | None, seed: int,
+) -> _Wish:  # fmt: skip
+    from recio.trading.settings import SettingError
+
+    from_s, to_s = moment(since, "--from") if since else None, moment(until, "--to") if until else None
+    if from_s is not None and to_s is not None and from_s >= to_s:
+        bad_input(f"--from {since} does not lie before --to {until}")
+    if (data is None) == (days <= 0):
+        bad_input("say what to run on: --data FOLDER or FILE, or --simulated-days N")
+    if data is None and (since or until or train_days or history):
+        bad_input("--from, --to, --train-days and --history are for recordings")
+    if data is not None and data.is_dir() and series != "KXBTC15M" and (since or until or train_days):
+        bad_input("--from, --to and --train-days are for candles; recorded markets are taken whole")
+    try:
+        monitor = _monitor(strategy, series, _settings(change))
+    except SettingError as error:
+        bad_input(str(error))
+    return _Wish(
+        kind=kind, data=data, days=days, series=series, monitor=monitor, from_s=from_s, to_s=to_s,
+        train_days=train_days, history=history, seed=seed,
+    )  # fmt: skip
 
 
 def _progress() -> Callable[[str], None]:
@@ -75,10 +129,7 @@ def _settings(change: list[str] | None) -> dict[str, Any]:
     return found
 
 
-def _run(
-    kind: str, data: Path, series: str, strategy: str, change: list[str] | None, since: str, until: str,
-    train_days: float, history: Path | None, out: Path | None, seed: int, as_json: bool,
-) -> None:  # fmt: skip
+def _run(wish: _Wish, out: Path | None, as_json: bool) -> None:
     try:
         from recio.research.report import summary_lines, write_report
     except ModuleNotFoundError as missing:
@@ -87,22 +138,11 @@ def _run(
         bad_input("replay and backtest need numpy: pip install 'recio[research]'")
     from recio.market.calibration import TrainedOnError
     from recio.research.errors import ResearchError
-    from recio.trading.settings import SettingError
 
     show = _progress()
-    from_s, to_s = moment(since, "--from") if since else None, moment(until, "--to") if until else None
-    if from_s is not None and to_s is not None and from_s >= to_s:
-        bad_input(f"--from {since} does not lie before --to {until}")
     try:
-        monitor = _monitor(strategy, series, _settings(change))
-        if data.is_dir() and series != "KXBTC15M":
-            if since or until or train_days:
-                bad_input("--from, --to and --train-days are for candles; recorded markets are taken whole")
-            report = _recorded(kind, data, series, monitor, history, seed, show)
-        else:
-            file = data / _CANDLES if data.is_dir() else data
-            report = _path(kind, file, series, monitor, history, seed, show, (from_s, to_s, train_days))
-    except (ResearchError, SettingError, TrainedOnError) as error:
+        report = _report(wish, show)
+    except (ResearchError, TrainedOnError) as error:
         bad_input(str(error))
     show("")
     if sys.stderr.isatty():
@@ -113,10 +153,15 @@ def _run(
         except OSError as error:
             bad_input(f"--out {out}: {error.strerror}")
         typer.echo(f"written: {', '.join(path.name for path in files)} in {out}", err=True)
-    if as_json:
-        typer.echo(msgspec.json.encode(report).decode())
-    else:
-        typer.echo("\n".join(summary_lines(report)))
+    typer.echo(msgspec.json.encode(report).decode() if as_json else "\n".join(summary_lines(report)))
+
+
+def _report(wish: _Wish, show: Callable[[str], None]) -> RunReport:
+    if wish.data is None:
+        return _simulated(wish, show)
+    if wish.data.is_dir() and wish.series != "KXBTC15M":
+        return _recorded(wish, wish.data, show)
+    return _path(wish, wish.data / _CANDLES if wish.data.is_dir() else wish.data, show)
 
 
 def _monitor(strategy: str, series: str, changes: dict[str, Any]) -> Any:
@@ -128,9 +173,7 @@ def _monitor(strategy: str, series: str, changes: dict[str, Any]) -> Any:
     return Monitor(monitor_id="research", strategy=strategy, series_ticker=series, enabled=True, settings=settings)
 
 
-def _recorded(
-    kind: str, data: Path, series: str, monitor: Any, history: Path | None, seed: int, show: Callable[[str], None]
-) -> RunReport:
+def _recorded(wish: _Wish, data: Path, show: Callable[[str], None]) -> RunReport:
     from recio.research.crypto15m import read_series
     from recio.research.desk import VirtualDesk
     from recio.research.recorded import model_of_file
@@ -138,14 +181,15 @@ def _recorded(
     from recio.research.run import ASSUMED_TOP_E2, run_recorded
     from recio.trading.settings import RiskLimits
 
+    history = wish.history
     if history is None and (data / _CANDLES).is_file():
         history = data / _CANDLES
     model = model_of_file(history, f"emp-{history.stem}" if history else "")
-    markets, tape = read_series(data, series)
-    desk = VirtualDesk([monitor], model, RiskLimits())
+    markets, tape = read_series(data, wish.series)
+    desk = VirtualDesk([wish.monitor], model, RiskLimits())
     outcome = run_recorded(desk, markets, tape, show)
     return make_report(
-        desk, outcome, model, kind=kind, source="recorded looks", series=series, seed=seed,
+        desk, outcome, model, kind=wish.kind, source="recorded looks", series=wish.series, seed=wish.seed,
         assumptions=(
             f"at most {ASSUMED_TOP_E2 // 100} contracts wait at the best price: the recording tells a whole side's depth only",
             "strikes and results are told from the spot and the last quotes; markets where they are not clear are left out",
@@ -154,10 +198,39 @@ def _recorded(
     )  # fmt: skip
 
 
-def _path(
-    kind: str, file: Path, series: str, monitor: Any, history: Path | None, seed: int, show: Callable[[str], None],
-    span: tuple[float | None, float | None, float],
-) -> RunReport:  # fmt: skip
+def _simulated(wish: _Wish, show: Callable[[str], None]) -> RunReport:
+    """Days of the path the simulated exchange walks, from a fixed day on: the same seed gives the same days."""
+    from recio.market.generator import GeneratedPath
+    from recio.market.model import NORMAL
+    from recio.research.desk import VirtualDesk
+    from recio.research.report import make_report
+    from recio.research.run import backtest_path, replay_path
+    from recio.research.tape import tape_of_path
+    from recio.trading.settings import RiskLimits
+
+    tape = tape_of_path(
+        GeneratedPath(wish.seed),
+        f"simulated path, seed {wish.seed}",
+        _FIRST_DAY_S,
+        wish.days,
+        seed=wish.seed,
+        progress=show,
+    )
+    desk = VirtualDesk([wish.monitor], NORMAL, RiskLimits())
+    outcome = (replay_path if wish.kind == "replay" else backtest_path)(desk, tape, wish.series, show)
+    return make_report(
+        desk,
+        outcome,
+        NORMAL,
+        kind=wish.kind,
+        source=tape.name,
+        series=wish.series,
+        seed=wish.seed,
+        assumptions=(_MADE_UP.format(seed=wish.seed),),
+    )
+
+
+def _path(wish: _Wish, file: Path, show: Callable[[str], None]) -> RunReport:
     from recio.market.candles import CandleError, read_prices
     from recio.market.history import minute_candles
     from recio.market.model import ModelError
@@ -170,7 +243,7 @@ def _path(
     from recio.research.tape import QUARTER_S, tape_of
     from recio.trading.settings import RiskLimits
 
-    from_s, to_s, train_days = span
+    from_s, train_days, history = wish.from_s, wish.train_days, wish.history
     try:
         with file.open(encoding="utf-8") as lines:
             recording = read_prices(lines, file.name)
@@ -186,21 +259,20 @@ def _path(
             model = build(rows, f"emp-first-{train_days:g}-days")
         except ModelError as error:
             raise ResearchError(f"--train-days {train_days:g}: {error}") from None
-    tape = tape_of(recording, seed=seed, from_s=from_s, to_s=to_s, progress=show)
+    tape = tape_of(recording, seed=wish.seed, from_s=from_s, to_s=wish.to_s, progress=show)
     opens_s = tape.start_s + tape.first
     if model.train_from_s < opens_s + QUARTER_S * tape.quarters and opens_s < model.train_to_s:
         raise ResearchError(
             f"model {model.version!r} was built from minutes of this very run: it would be scored on what it learnt; "
             "take --train-days N, or other minutes for --history"
         )
-    desk = VirtualDesk([monitor], model, RiskLimits())
-    outcome = (replay_path if kind == "replay" else backtest_path)(desk, tape, series, show)
+    desk = VirtualDesk([wish.monitor], model, RiskLimits())
+    outcome = (replay_path if wish.kind == "replay" else backtest_path)(desk, tape, wish.series, show)
     show("calibration")
     return make_report(
-        desk, outcome, model, kind=kind, source=file.name, series=series, seed=seed,
+        desk, outcome, model, kind=wish.kind, source=file.name, series=wish.series, seed=wish.seed,
         assumptions=(
-            "books are made up: makers quote about the simulator's fair value, one second late, with an error of about a"
-            f" cent and a spread of 1.2 to 3 cents (seed {seed})",
+            _MADE_UP.format(seed=wish.seed),
             "the path between minutes is the recording's deterministic interpolation; the index is taken to be this price",
         ),
     )  # fmt: skip

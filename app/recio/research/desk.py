@@ -17,76 +17,26 @@ from recio.market.book_math import buy, sell
 from recio.market.calibration import Forecast
 from recio.market.fees import schedule_at, taker_fee_e6
 from recio.market.model import ProbabilityModel
-from recio.market.settlement import Observed
-from recio.market.strike_table import Book, StrikeMarket, StrikeRow, build
-from recio.trading.entry import SpikePause
+from recio.market.strike_table import StrikeRow, build
+from recio.research.moments import WATCHING, Moment, Settlement, Trade
 from recio.trading.evaluate import EntryTable, evaluate_entries, evaluate_exit
-from recio.trading.ledger import Fill, Folded, closed_pnl_e6, fold_fills, settle
+from recio.trading.ledger import Fill, closed_pnl_e6, settle
 from recio.trading.monitor import Monitor
 from recio.trading.risk import Intent, RiskFacts, check, order_cost_e6, sentence
 from recio.trading.settings import AutoStopSettings, RiskLimits
-from recio.trading.stop import HeldTrade, StopMemory, StopView
-from recio.trading.strategies.base import EntryContext, EntryDecision, Event, ExitState
+from recio.trading.stop import HeldTrade, StopView
+from recio.trading.strategies.base import EntryContext, EntryDecision, ExitState
+from recio.trading.ticket import PriceRange, snap
 from recio.units import ONE_DOLLAR_E4
 
-__all__ = ["LATENCY_S", "ORDER_LIFE_S", "START_E6", "Moment", "Settlement", "Trade", "VirtualDesk"]
+__all__ = ["LATENCY_S", "ORDER_LIFE_S", "START_E6", "VirtualDesk"]
 
 LATENCY_S, ORDER_LIFE_S = 1.0, 10.0
 START_E6 = 1_000_000_000  # 1000 dollars
 _NEW_YORK = ZoneInfo("America/New_York")
-_WATCHING = StopMemory()
 _FRESH = 0.0
-
-
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """One market as it was at one second. ``price`` and the strikes are in the same unit, whatever it is."""
-
-    at_s: float
-    event: Event
-    market: StrikeMarket
-    price: int
-    price_age_s: float
-    vol_per_sqrt_s: float | None
-    momentum_bp: int | None
-    observed: Observed | None
-    book: Book
-    pause: SpikePause
-    basis: float | None = None  # standard deviation in the price's unit; None: the model's own
-    sampled: bool = False  # to be scored by the calibration
-
-
-class Settlement(msgspec.Struct, frozen=True):
-    """A market's result at its close."""
-
-    at_s: float
-    market_ticker: str
-    result: str
-
-
-class Trade(msgspec.Struct, kw_only=True):
-    """One entry and what became of it."""
-
-    number: int
-    monitor: str
-    market_ticker: str
-    event_ticker: str
-    side: str
-    decided_s: float
-    count_e2: int
-    limit_price_e4: int
-    close_time_s: float
-    state: str = "pending"  # pending | open | closed | cancelled
-    fills: list[Fill] = msgspec.field(default_factory=list)
-    memory: StopMemory = _WATCHING
-    exit_limit_e4: int = 0
-    exit_decided_s: float = 0.0  # 0: no exit under way
-    closed_s: float = 0.0
-    pnl_e6: int = 0
-    how: str = ""
-
-    def folded(self) -> Folded:
-        """The ledger's sums of its fills."""
-        return fold_fills(self.side, self.fills)
+# The exchange's tapered_deci_cent, the grid of 15-minute markets: limits are snapped to it as the services do.
+_GRID = (PriceRange(0, 1_000, 10), PriceRange(1_000, 9_000, 100), PriceRange(9_000, 10_000, 10))
 
 
 class VirtualDesk:
@@ -140,7 +90,7 @@ class VirtualDesk:
     def waiting(self, ticker: str) -> bool:
         """An order is under way, or a stop is not simply watching: every second counts."""
         return any(
-            trade.state == "pending" or trade.exit_decided_s or trade.memory != _WATCHING
+            trade.state == "pending" or trade.exit_decided_s or trade.memory != WATCHING
             for trade in self._live.get(ticker, ())
         )
 
@@ -190,6 +140,7 @@ class VirtualDesk:
         )
 
     def _order(self, monitor: Monitor, decision: EntryDecision, moment: Moment) -> Trade | None:
+        decision = msgspec.structs.replace(decision, limit_price_e4=snap(decision.limit_price_e4, _GRID, decision.side))
         intent = Intent(
             purpose="entry",
             market_ticker=decision.market_ticker,
@@ -277,6 +228,9 @@ class VirtualDesk:
         decision = evaluate_exit(monitor, state, self.stop)
         trade.memory = decision.memory
         if decision.action == "close":
+            decision = msgspec.structs.replace(
+                decision, limit_price_e4=snap(decision.limit_price_e4, _GRID, trade.side)
+            )
             trade.exit_limit_e4, trade.exit_decided_s = decision.limit_price_e4, moment.at_s
             self._say(moment, trade.monitor, "close", trade.side, decision, ())
 

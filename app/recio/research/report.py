@@ -17,7 +17,8 @@ import msgspec
 
 from recio.market.calibration import FORECASTERS, Report, calibrate
 from recio.market.model import ProbabilityModel
-from recio.research.desk import LATENCY_S, START_E6, Trade, VirtualDesk
+from recio.research.desk import LATENCY_S, START_E6, VirtualDesk
+from recio.research.moments import Trade
 from recio.research.picture import line_svg, reliability_svg
 from recio.research.run import Outcome
 from recio.trading.gate import verdict

@@ -21,7 +21,8 @@ from recio.market.momentum import momentum_bp
 from recio.market.settlement import Observed, observe, result_of
 from recio.market.strike_table import Book, StrikeMarket
 from recio.research.crypto15m import Look, RecordedMarket, SpotTape
-from recio.research.desk import Moment, Settlement, VirtualDesk
+from recio.research.desk import VirtualDesk
+from recio.research.moments import Moment, Settlement
 from recio.research.recorded import scored_looks
 from recio.research.tape import QUARTER_S, Floats, Ints, PathTape
 from recio.research.vector import may_enter, may_stop, model_yes

@@ -24,7 +24,7 @@ from recio.market.recording import Recording
 from recio.market.volatility import FLOOR_PER_SQRT_S, HORIZONS_S
 from recio.research.errors import ResearchError
 
-__all__ = ["QUARTER_S", "WARM_UP_S", "PathTape", "tape_of"]
+__all__ = ["QUARTER_S", "WARM_UP_S", "PathTape", "tape_of", "tape_of_path"]
 
 QUARTER_S, WARM_UP_S = 900, 3600
 _STEP_S, _LEVELS = 10, 5
@@ -115,7 +115,30 @@ def tape_of(
             f"{recording.name}: no whole quarter of an hour in this range, after an hour before it; give more"
         )
     progress("interpolating to seconds")
-    price = _interpolated(recording, first, last)
+    return _tape(recording.name, start, _interpolated(recording, first, last), opening, int(quarters), seed, progress)
+
+
+def tape_of_path(
+    path: Callable[[float], int], name: str, from_s: int, days: float, *, seed: int = 1,
+    progress: Callable[[str], None] = lambda text: None,
+) -> PathTape:  # fmt: skip
+    """The tape of a path that knows any second, as the simulator's own does; days from the first quarter after ``from_s``."""
+    opening = -(-from_s // QUARTER_S) * QUARTER_S
+    start, quarters = opening - WARM_UP_S - 60, round(days * 86_400) // QUARTER_S
+    if quarters < 1:
+        raise ResearchError(f"{days:g} days hold no quarter of an hour; take 0.02 or more")
+    seconds = WARM_UP_S + 60 + quarters * QUARTER_S + 1
+    price = np.empty(seconds, dtype=np.int64)
+    for at in range(seconds):
+        if at % 20_000 == 0:
+            progress(f"{at * 100 // seconds:3d} %  of the path")
+        price[at] = path(start + at)
+    return _tape(name, start, price, opening, quarters, seed, progress)
+
+
+def _tape(
+    name: str, start: int, price: Ints, opening: int, quarters: int, seed: int, progress: Callable[[str], None]
+) -> PathTape:
     progress("volatility and momentum")
     total = np.concatenate([[0], np.cumsum(price)]).astype(np.int64)
     at = opening - start
@@ -123,10 +146,9 @@ def tape_of(
     strikes = np.floor((total[opens + 1] - total[opens - 59]) / 60.0 + 0.5).astype(np.int64)
     closes = opens + QUARTER_S
     means = (total[closes + 1] - total[closes - 59]) / 60.0
-    vol = _volatility(price)
     halves = np.array([_HALVES_E4[int(4 * uniform(seed + 1, opening // QUARTER_S + q))] for q in range(quarters)])
     tape = PathTape(
-        name=recording.name, start_s=start, first=at, quarters=quarters, price=price, total=total, vol=vol,
+        name=name, start_s=start, first=at, quarters=quarters, price=price, total=total, vol=_volatility(price),
         momentum=_momentum(price), seed=seed, strikes=strikes, means_e2=means, halves_e4=halves.astype(np.int64),
         yes_bid=np.zeros(0, dtype=np.int64), yes_ask=np.zeros(0, dtype=np.int64),
     )  # fmt: skip

@@ -15,11 +15,12 @@ import msgspec
 
 from recio.market.book_math import sell
 from recio.market.fees import order_fee_e6
-from recio.market.probability import probability_yes
+from recio.market.model import NORMAL, ProbabilityModel
 from recio.market.series import PriceSeries
 from recio.market.settlement import AVERAGING_S, observe
 from recio.monitoring.health import Check
 from recio.services import log
+from recio.services.model_source import current_model
 from recio.services.runtime import Context, Worker, run
 from recio.store import rules
 from recio.store.db import Notification
@@ -45,7 +46,7 @@ class ActiveTradeSupervisor(Worker):
     """Looks at every open trade each second and when something about it changes; keeps looking whatever else fails."""
 
     name = "active_trade_supervisor"
-    channels = ("trade", "books", "price", "setting")
+    channels = ("trade", "books", "price", "setting", "model")
     period_s = 1.0
 
     def __init__(self, ctx: Context) -> None:
@@ -56,14 +57,19 @@ class ActiveTradeSupervisor(Worker):
         self._monitors: dict[tuple[str, int], Monitor | None] = {}
         self._alarms: dict[int, str] = {}
         self._unreadable = ""
+        self._model: ProbabilityModel = NORMAL
+        self._model_why = ""
 
     def start(self) -> None:
-        """The last minutes of prices, for the settlement's average."""
+        """The last minutes of prices, for the settlement's average; the model that also made the strike tables."""
         for at_s, price_e2 in bar_closes(self.db, time.time() - 180):
             self._series.add(at_s, price_e2)
+        self._model, self._model_why = current_model(self.db)
 
     def work(self, notes: Sequence[Notification], now_s: float) -> None:
         """One look at every open trade."""
+        if any(note.channel == "model" for note in notes):
+            self._model, self._model_why = current_model(self.db)
         since_s = time.monotonic() - self._looked_s
         news = any(note.channel == "trade" for note in notes)
         soon = _AT_ONCE_S if self._held else self.period_s * 0.9
@@ -142,7 +148,7 @@ class ActiveTradeSupervisor(Worker):
         if trade["strike_type"] is None or price is None or price["volatility_per_sqrt_s"] is None:
             return None
         close_s = trade["close_time"].timestamp()
-        yes = probability_yes(
+        yes = self._model.probability_yes(
             trade["strike_type"],
             trade["floor_strike_e2"],
             trade["cap_strike_e2"],
@@ -151,6 +157,7 @@ class ActiveTradeSupervisor(Worker):
             price["volatility_per_sqrt_s"],
             AVERAGING_S,
             observe(self._series.price_at, close_s, now_s),
+            momentum_bp=price["momentum_bp"],
         )
         return yes if yes is None or trade["side"] == "yes" else 1.0 - yes
 
@@ -196,6 +203,7 @@ class ActiveTradeSupervisor(Worker):
         return [
             Check("protection", not self._alarms, said),
             Check("settings", not self._unreadable, self._unreadable),
+            Check("model", not self._model_why, self._model_why),
         ]
 
 

@@ -10,21 +10,22 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from recio.market.model import NORMAL
 from recio.market.strike_table import Book, row_from_dict
 from recio.monitoring.health import Check
 from recio.services import log
 from recio.services.decisions import DecisionLog
+from recio.services.monitor_board import MonitorBoard, read_auto
 from recio.services.runtime import Context, Worker, run
 from recio.services.spans import now_ns
 from recio.store import rules
 from recio.store.db import Notification
-from recio.store.market_data import bar_closes
-from recio.store.system import close_incident, open_incident, setting
+from recio.store.system import setting
 from recio.store.tickets import KeyReused, submit_open
 from recio.trading.entry import REBUILD_S, SpikePause, rebuild_pause, spike_pause
 from recio.trading.evaluate import EntryTable, evaluate_entries, states
-from recio.trading.monitor import Monitor, read_monitor
-from recio.trading.settings import AutoEntrySettings, SettingError, read
+from recio.trading.monitor import Monitor
+from recio.trading.settings import AutoEntrySettings
 from recio.trading.strategies.base import EntryContext, EntryDecision, EntryState, Event
 from recio.trading.ticket import price_ranges, snap
 
@@ -34,7 +35,7 @@ Row = dict[str, Any]
 Key = tuple[str, str]
 _TABLE_MAX_AGE_S = 5.0
 _DEPENDENCIES_MAX_AGE_S = 15.0
-_NO_MODEL = "normal-1"
+_NO_MODEL = NORMAL.version
 
 
 class AutoEntrySupervisor(Worker):
@@ -47,8 +48,7 @@ class AutoEntrySupervisor(Worker):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._pause = SpikePause(paused=True)  # until start() has read what the prices say
-        self._monitors: dict[str, Monitor] = {}
-        self._unreadable: set[str] = set()
+        self._board = MonitorBoard(self.db, self.settings.mode, self.name)
         self._hot = False  # something may be entered: look at every notification
         self._looked_s = float("-inf")
         self._wrote_s = float("-inf")
@@ -60,8 +60,8 @@ class AutoEntrySupervisor(Worker):
         """What the spike pause is now: worked out anew from the price bars, so that a restart neither ends nor begins
         one. Prices that do not cover the time count as a spike."""
         now_s = time.time()
-        auto = self._read_auto(setting(self.db, self.settings.user_id, "auto_entry"))
-        bars = bar_closes(self.db, now_s - max(REBUILD_S, auto.spike_resume_after_s) - 1860)
+        auto = read_auto(setting(self.db, self.settings.user_id, "auto_entry"))
+        bars = rules.bars_since(self.db, now_s - max(REBUILD_S, auto.spike_resume_after_s) - 1860)
         self._pause = rebuild_pause(bars, now_s, auto)
         log.info(
             "spike pause rebuilt", bars=len(bars), paused=self._pause.paused, calm_since_s=self._pause.calm_since_s
@@ -73,14 +73,13 @@ class AutoEntrySupervisor(Worker):
             return
         self._looked_s = time.monotonic()
         facts = self._facts()
-        auto = self._read_auto(facts["settings"].get("auto_entry"))
-        self._read_monitors(facts["monitors"])
+        auto = read_auto(facts["settings"].get("auto_entry"))
         price = facts["price"] or {"age_s": None, "momentum_bp": None}
         fresh = price["age_s"] is not None and price["age_s"] <= _TABLE_MAX_AGE_S
         self._pause = spike_pause(self._pause, price["momentum_bp"] if fresh else None, now_s, auto)
         self._hot = auto.enabled and any(
             monitor.enabled and self._near(monitor, table, now_s)
-            for monitor in self._monitors.values()
+            for monitor in self._board.monitors.values()
             for table in facts["tables"]
         )
         found = [entry for table in facts["tables"] for entry in self._judge(table, facts, auto, now_s)]
@@ -89,49 +88,23 @@ class AutoEntrySupervisor(Worker):
         self._keep(found, now_s)
         if facts["tables"]:
             self.useful(now_s)
+        self._board.read_verdicts()  # after the entries: nothing waits for it
 
     def _facts(self) -> Row:
-        within_s = max((m.settings.max_time_to_close_s for m in self._monitors.values()), default=900.0)
-        series = sorted({m.series_ticker for m in self._monitors.values()})
-        user_id, mode = self.settings.user_id, self.settings.mode
-        return rules.entry_facts(self.db, user_id, mode, series, within_s + 1.0, _TABLE_MAX_AGE_S)
+        """The facts and the monitors of one moment: read once, and again only when a change of the monitors asks for
+        more books than were read."""
+        user_id, mode, scope = self.settings.user_id, self.settings.mode, None
+        while True:
+            scope, before = self._board.scope(), scope
+            facts = rules.entry_facts(self.db, user_id, mode, *scope, _TABLE_MAX_AGE_S)
+            self._board.read(facts["monitors"])
+            if scope in (self._board.scope(), before):
+                return facts
 
     @staticmethod
     def _near(monitor: Monitor, table: Row, now_s: float) -> bool:
         left: float = table["close_s"] - now_s
         return monitor.series_ticker == table["series_ticker"] and 0 < left <= monitor.settings.max_time_to_close_s
-
-    # ------------------------------------------------------------------ settings
-    @staticmethod
-    def _read_auto(value: Row | None) -> AutoEntrySettings:
-        """Settings that cannot be read switch auto entry off; the health says so through the log and the status."""
-        try:
-            return read(AutoEntrySettings, value)
-        except SettingError as broken:
-            log.error("auto entry is off: its settings cannot be read", broken)
-            return AutoEntrySettings()
-
-    def _read_monitors(self, rows: Sequence[Row]) -> None:
-        """Take over what changed; a monitor that cannot be read does not run, and is an incident until it can."""
-        found: dict[str, Monitor] = {}
-        for row in rows:
-            known = self._monitors.get(row["monitor_id"])
-            if known is not None and known.version == row["version"]:
-                found[row["monitor_id"]] = known
-                continue
-            incident = f"monitor {row['monitor_id']} cannot run"
-            try:
-                found[row["monitor_id"]] = read_monitor(row)
-            except SettingError as broken:
-                if row["monitor_id"] not in self._unreadable:
-                    action = "Correct its settings on the Settings page or with `recio monitor set`"
-                    open_incident(self.db, incident, "warning", str(broken), action, self.name)
-                    self._unreadable.add(row["monitor_id"])
-                continue
-            if row["monitor_id"] in self._unreadable or known is None:
-                close_incident(self.db, incident)
-                self._unreadable.discard(row["monitor_id"])
-        self._monitors = found
 
     # ------------------------------------------------------------------ judging
     def _judge(
@@ -153,7 +126,7 @@ class AutoEntrySupervisor(Worker):
             },
         )
         found = []
-        for monitor in self._monitors.values():
+        for monitor in self._board.monitors.values():
             if monitor.series_ticker != event.series_ticker:
                 continue
             context = self._context(monitor, event, facts, auto, now_s)
@@ -185,8 +158,9 @@ class AutoEntrySupervisor(Worker):
                 if ask["state"] == "refused" and now_s - ask["decided_s"] < 60.0
             ],
             bankroll_e6=facts["balance_e6"],
-            off="" if auto.enabled and monitor.enabled else _off(auto),
+            off=self._board.off(monitor, auto),
             blocked=_blocked(facts),
+            edge=self._board.edge(monitor),
         )
 
     # ------------------------------------------------------------------ entering
@@ -253,7 +227,7 @@ class AutoEntrySupervisor(Worker):
 
     def checks(self, now_s: float) -> list[Check]:
         """There were tables to judge, and every monitor could be read."""
-        broken = ", ".join(sorted(self._unreadable))
+        broken = ", ".join(sorted(self._board.unreadable))
         return [
             Check("input", not self._why, self._why),
             Check("monitors", not broken, f"settings of {broken} cannot be read; see the incidents"),
@@ -277,10 +251,6 @@ def _last_order(monitor: Monitor, facts: Row) -> float | None:
         m["last_order_s"] for m in facts["monitors"] if m["monitor_id"] == monitor.monitor_id and m["last_order_s"]
     ]
     return max(mine, default=None)
-
-
-def _off(auto: AutoEntrySettings) -> str:
-    return "this monitor is off" if auto.enabled else "auto entry is off"
 
 
 def _blocked(facts: Row) -> str:

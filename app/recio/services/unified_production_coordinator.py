@@ -6,17 +6,18 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from recio.market.model import NORMAL, ModelError, ProbabilityModel, load
+from recio.market.model import NORMAL, ProbabilityModel
 from recio.market.series import PriceSeries
 from recio.market.settlement import observe
 from recio.market.strike_table import Book, StrikeMarket, build, near
 from recio.monitoring.health import Check
 from recio.services import log
+from recio.services.model_source import current_model
 from recio.services.runtime import Context, Worker, run
 from recio.services.spans import now_ns
 from recio.store import market_data as store
 from recio.store.db import Notification
-from recio.store.models import active_model
+from recio.store.models import keep_results
 from recio.store.system import prune
 
 __all__ = ["UnifiedProductionCoordinator", "main"]
@@ -52,23 +53,12 @@ class UnifiedProductionCoordinator(Worker):
         """The last minutes of prices, for the settlement's average."""
         for at_s, price_e2 in store.bar_closes(self.db, time.time() - 180):
             self._series.add(at_s, price_e2)
-        self._load_model()
-
-    def _load_model(self) -> None:
-        """The active model; without one, or with one that cannot be read, the closed form, and the reason in health."""
-        self._model, self._model_why = NORMAL, ""
-        stored = active_model(self.db)
-        if stored is not None:
-            try:
-                self._model = load(stored)
-            except ModelError as wrong:
-                self._model_why = f"the closed form is used: {wrong}"
-        log.info("model", version=self._model.version, why=self._model_why)
+        self._model, self._model_why = current_model(self.db)
 
     def work(self, notes: Sequence[Notification], now_s: float) -> None:
         """Keep the newest price; build when it moved or a second has passed."""
         if any(note.channel == "model" for note in notes):
-            self._load_model()
+            self._model, self._model_why = current_model(self.db)
         price = store.newest_price(self.db)
         if price is not None:
             self._series.add(price["exchange_s"], price["price_e2"])
@@ -95,7 +85,8 @@ class UnifiedProductionCoordinator(Worker):
             self._list()
         if time.monotonic() >= self._prune_due_s:
             self._prune_due_s = time.monotonic() + _PRUNE_S
-            log.info("retention", **{table: count for table, count in prune(self.db).items()})
+            kept = keep_results(self.db)
+            log.info("retention", results_kept=kept, **{table: count for table, count in prune(self.db).items()})
 
     def _list(self) -> None:
         self._listed_s = time.monotonic()

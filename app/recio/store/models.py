@@ -14,6 +14,7 @@ __all__ = [
     "active_model",
     "basis_pairs",
     "candles",
+    "keep_results",
     "known_minutes",
     "latest_verdict",
     "list_models",
@@ -146,19 +147,29 @@ def latest_verdict(db: Database, mode: str, strategies: Sequence[str]) -> dict[s
     return {row["strategy"]: row for row in rows}
 
 
+def keep_results(db: Database) -> int:
+    """Copy the results of markets that decisions were made about, before retention takes the markets; gives how many."""
+    return db.run(
+        "INSERT INTO analytics.market_results (mode, market_ticker, close_time, result)"
+        " SELECT mode, market_ticker, close_time, result FROM live_data.markets m WHERE result IN ('yes', 'no')"
+        " AND EXISTS (SELECT FROM users.decisions d WHERE d.market_ticker = m.market_ticker) ON CONFLICT DO NOTHING"
+    )
+
+
 def settled_decisions(db: Database, user_id: str, mode: str) -> list[Row]:
     """Decisions whose market has a yes or no by the exchange: probabilities of ``side``, asks of both, what was paid.
 
     ``paid_e4`` is the mean price of the fills of the trade the decision led to, None when it led to none. A market's own
-    record counts first; after retention took it, the settlement of what was held in it.
+    record counts first; after retention took it, what keep_results kept, or the settlement of what was held in it.
     """
     return db.all(
         "SELECT d.at_s, d.strategy, d.event_ticker, d.market_ticker, d.side, d.model_version, d.probability_model,"
         " d.probability_market, d.probability, d.yes_ask_e4, d.no_ask_e4, d.result,"
         " CASE WHEN t.entry_count_e2 > 0 THEN round(t.entry_cost_e6::numeric / t.entry_count_e2)::int END AS paid_e4 FROM"
         " (SELECT extract(epoch FROM d.at)::float8 AS at_s, d.*, (d.inputs #>> '{row,yes_ask_e4}')::bigint AS yes_ask_e4,"
-        "  (d.inputs #>> '{row,no_ask_e4}')::bigint AS no_ask_e4, coalesce(nullif(m.result, ''), s.result) AS result"
+        "  (d.inputs #>> '{row,no_ask_e4}')::bigint AS no_ask_e4, coalesce(nullif(m.result, ''), r.result, s.result) AS result"
         "  FROM users.decisions d LEFT JOIN live_data.markets m ON m.market_ticker = d.market_ticker AND m.mode = d.mode"
+        "  LEFT JOIN analytics.market_results r ON r.market_ticker = d.market_ticker AND r.mode = d.mode"
         "  LEFT JOIN users.settlements s ON s.market_ticker = d.market_ticker AND s.mode = d.mode"
         "  WHERE d.user_id = %s AND d.mode = %s) d"
         " LEFT JOIN users.trades t ON t.user_id = d.user_id AND t.ticket_id = d.ticket_id"

@@ -35,6 +35,7 @@ _READ_PAST = (
     "analytics.daily_pnl",
     "analytics.models",
     "analytics.calibrations",
+    "analytics.market_results",
 )
 _INCIDENTS = {"system.incidents": "SELECT, INSERT, UPDATE"}
 _SPANS = {"system.spans": "SELECT, INSERT"}
@@ -74,13 +75,18 @@ RIGHTS: dict[str, dict[str, str]] = {
     | _INCIDENTS
     | _SPANS,
     "active_trade_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM)
-    | {"users.live_trades": "SELECT, INSERT, UPDATE, DELETE", "users.tickets": "SELECT, INSERT"}
+    | {
+        "users.live_trades": "SELECT, INSERT, UPDATE, DELETE",
+        "users.tickets": "SELECT, INSERT",
+        "analytics.models": "SELECT",
+    }
     | _INCIDENTS,
     "auto_entry_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM)
     | {
         "live_data.entry_status": "SELECT, INSERT, UPDATE, DELETE",
         "users.tickets": "SELECT, INSERT",
         "users.decisions": "SELECT, INSERT",
+        "analytics.calibrations": "SELECT",
     }
     | _INCIDENTS
     | _SPANS,
@@ -115,6 +121,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "live_data.books": "SELECT, DELETE",
         "historical_data.btc_candles_1m": "SELECT, INSERT, UPDATE",
         "analytics.models": "SELECT",
+        "analytics.market_results": "SELECT, INSERT",
         "system.service_samples": "SELECT, DELETE",
         "system.host_samples": "SELECT, DELETE",
         "system.database_samples": "SELECT, DELETE",

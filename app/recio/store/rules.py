@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
 from recio.store.db import Database
-from recio.store.pool import Queries
+from recio.store.market_data import when
+
+if TYPE_CHECKING:  # the services that import this module have no pool
+    from recio.store.pool import Queries
 
 __all__ = [
     "audit_statement",
+    "bars_since",
     "entry_facts",
     "forget_finished",
     "held_trades",
@@ -140,6 +144,17 @@ def entry_facts(
     return row
 
 
+def bars_since(db: Database, since_s: float) -> list[tuple[float, int]]:
+    """(start_s, close in cents) of the 1-second bars since a time, oldest first; as two arrays, for an hour and more of
+    rows would weigh on a lean process."""
+    row = db.one(
+        "SELECT array_agg(extract(epoch FROM at)::float8 ORDER BY at) AS at_s, array_agg(close_e2 ORDER BY at) AS close_e2"
+        " FROM live_data.btc_bars_1s WHERE at >= %s",
+        (when(since_s),),
+    )
+    return list(zip(row["at_s"], row["close_e2"], strict=True)) if row and row["at_s"] else []
+
+
 _DECISION = (
     "user_id", "mode", "at", "kind", "monitor_id", "monitor_version", "strategy", "model_version", "series_ticker",
     "event_ticker", "market_ticker", "close_time", "side", "action", "reason", "why", "count_e2", "limit_price_e4",
@@ -158,7 +173,7 @@ def save_decisions(db: Database, rows: Sequence[Row]) -> None:
 
 def save_entry_status(db: Database, rows: Sequence[tuple[Any, ...]]) -> None:
     """Why each monitor acts or not: (market_ticker, monitor_id, action, reason, why, differential_e4,
-    raw_differential_e4); rows of markets no longer judged go."""
+    raw_differential_e4) of everything judged now; what is not among it goes."""
     now = datetime.now(UTC)
     with db.transaction(durable=False):
         db.run_many(
@@ -168,7 +183,7 @@ def save_entry_status(db: Database, rows: Sequence[tuple[Any, ...]]) -> None:
             " differential_e4 = excluded.differential_e4, raw_differential_e4 = excluded.raw_differential_e4, at = excluded.at",
             [(*row, row[2] == "enter", now) for row in rows],
         )
-        db.run("DELETE FROM live_data.entry_status WHERE at < now() - interval '15 seconds'")
+        db.run("DELETE FROM live_data.entry_status WHERE at < %s", (now,))
 
 
 # ------------------------------------------------------------------ protecting what is held

@@ -77,7 +77,9 @@ class AutoEntrySettings(_Setting, frozen=True, kw_only=True):
     spike_pause_bp: Bp = 36
     spike_resume_bp: Bp = 30
     spike_resume_after_s: Seconds = 900.0
-    live_override: Annotated[str, Meta(max_length=200)] = ""  # see trading.monitor: LIVE_OVERRIDE, word for word
+    live_override: Annotated[str, Meta(max_length=200)] = (
+        ""  # mode live without a shown edge: trading.gate.OVERRIDE_WORDS, word for word
+    )
 
     def __post_init__(self) -> None:
         if self.spike_resume_bp > self.spike_pause_bp:

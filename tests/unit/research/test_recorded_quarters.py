@@ -141,6 +141,9 @@ def test_bad_input_is_one_sentence_and_status_two(tmp_path: Path) -> None:
         (["backtest", "--data", str(folder), "--series", "KXETH15M", "--set", "nonsense"], "KEY=VALUE"),
         (["backtest", "--data", str(folder), "--series", "KXETH15M", "--strategy", "magic"], "magic"),
         (["backtest", "--data", str(folder), "--series", "KXETH15M", "--from", "2026-01-01"], "for candles"),
+        (["backtest"], "say what to run on"),
+        (["replay", "--simulated-days", "0.001"], "no quarter of an hour"),
+        (["replay", "--simulated-days", "1", "--from", "2026-01-01"], "for recordings"),
         (["replay", "--data", str(folder), "--from", "2026-01-02", "--to", "2026-01-01"], "does not lie before"),
     ]
     for words, says in cases:

@@ -11,7 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 from kit import FIRST_MINUTE, LOOSE, desk, recording
+from typer.testing import CliRunner
 
+from recio.cli.main import app
 from recio.market.candles import read_prices
 from recio.market.history import minute_candles
 from recio.market.model import NORMAL, ProbabilityModel
@@ -31,7 +33,7 @@ from recio.trading.strategies.base import EntryState
 
 @cache
 def tape() -> PathTape:
-    return tape_of(recording(500), seed=3)
+    return tape_of(recording(330), seed=3)
 
 
 @cache
@@ -91,7 +93,7 @@ def test_every_cent_is_accounted_for() -> None:
 
 def test_the_features_are_those_of_the_services() -> None:
     made = tape()
-    source = recording(500)
+    source = recording(330)
 
     def price(at: float) -> int | None:
         return source.price_at(at) if source.start_s <= at <= source.end_s else None
@@ -108,7 +110,7 @@ def test_the_features_are_those_of_the_services() -> None:
 @pytest.mark.parametrize("model", ["normal", "tables"])
 def test_the_arrays_agree_with_the_model(model: str) -> None:
     chosen, made = NORMAL if model == "normal" else trained(), tape()
-    source = recording(500)
+    source = recording(330)
     at = np.arange(made.first + 1, made.first + QUARTER_S * 4, 53)
     at = at[(at - made.first) % QUARTER_S != 0]
     quick = model_yes(chosen, made, at)
@@ -152,7 +154,7 @@ def test_the_same_run_writes_the_same_bytes(tmp_path: Path) -> None:
     folders = []
     for name in ("one", "two"):
         made: VirtualDesk = desk(trained(), **LOOSE)
-        outcome = backtest_path(made, tape_of(recording(500), seed=3), "KXBTC15M")
+        outcome = backtest_path(made, tape_of(recording(330), seed=3), "KXBTC15M")
         report = make_report(
             made, outcome, trained(), kind="backtest", source="x", series="KXBTC15M", assumptions=("none",)
         )
@@ -170,7 +172,7 @@ def test_the_same_run_writes_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_another_seed_is_another_market() -> None:
-    assert not np.array_equal(tape().yes_bid, tape_of(recording(500), seed=4).yes_bid)
+    assert not np.array_equal(tape().yes_bid, tape_of(recording(330), seed=4).yes_bid)
 
 
 def test_quotes_are_never_crossed_and_the_bids_stay_inside() -> None:
@@ -203,3 +205,17 @@ def test_no_service_imports_numpy_or_research(module: str) -> None:
     code += "print([m for m in sys.modules if m == 'numpy' or m.startswith('recio.research')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_simulated_days_replay_as_they_backtest() -> None:
+    answers = []
+    for kind in ("replay", "backtest"):
+        words = [kind, "--simulated-days", "0.1", "--seed", "4", "--json", "--set", "model_weight=1"]
+        done = CliRunner().invoke(app, [*words, "--set", "min_probability_percent=60"])
+        assert done.exit_code == 0, done.output
+        answers.append(msgspec.json.decode(done.stdout.encode()))
+    slow, quick = answers
+    assert slow["decisions"] == quick["decisions"]
+    assert slow["trades"] == quick["trades"]
+    assert slow["trades"]
+    assert slow["markets"] == 9

@@ -122,11 +122,14 @@ WITH old AS (SELECT value FROM users.settings WHERE user_id = '0001' AND name = 
               WHERE key IN ('base_count_e2', 'multiplier', 'min_probability_percent', 'min_differential_e4',
                 'min_volume_e2', 'max_ask_e4', 'watch_probability_margin_percent', 'watch_differential_margin_e4',
                 'min_time_to_close_s', 'max_time_to_close_s', 'cooldown_s', 'allow_reentry', 'collar_e4',
-                'max_price_age_s', 'max_book_age_s'))
+                'max_price_age_s', 'max_book_age_s')),
+     stop AS (SELECT jsonb_build_object('stop', value - 'enabled') AS settings FROM users.settings
+              WHERE user_id = '0001' AND name = 'auto_stop')
 INSERT INTO users.monitors (user_id, monitor_id, strategy, series_ticker, enabled, settings, changed_by)
     SELECT '0001', monitor_id, strategy, series,
            coalesce((SELECT (value ->> 'enabled')::boolean AND coalesce(value -> 'series', '["KXBTCD"]') ? series FROM old), false),
-           CASE monitor_id WHEN 'hourly' THEN (SELECT settings FROM kept) ELSE own::jsonb END, 'migration'
+           CASE monitor_id WHEN 'hourly' THEN (SELECT settings FROM kept) || coalesce((SELECT settings FROM stop), '{}')
+               ELSE own::jsonb END, 'migration'
     FROM (VALUES ('hourly', 'hourly_hold', 'KXBTCD', '{}'), ('quarter', 'quarter_hour', 'KXBTC15M', '{}'),
                  ('practice', 'hourly_hold', 'KXBTCSIM',  -- short markets of the simulator
                   '{"min_time_to_close_s": 10, "max_time_to_close_s": 100, "min_volume_e2": 0}'))

@@ -22,3 +22,11 @@ CREATE TABLE analytics.calibrations (
     report   jsonb NOT NULL
 );
 CREATE INDEX calibrations_newest ON analytics.calibrations (mode, strategy, made_at DESC);
+-- How markets ended that decisions were made about: live_data forgets a market after a day, calibration must not.
+CREATE TABLE analytics.market_results (
+    mode          text NOT NULL,
+    market_ticker text NOT NULL,
+    close_time    timestamptz NOT NULL,
+    result        text NOT NULL CHECK (result IN ('yes', 'no')),
+    PRIMARY KEY (mode, market_ticker)
+);
