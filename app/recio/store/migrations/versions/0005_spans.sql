@@ -22,7 +22,5 @@ ALTER TABLE live_data.books ALTER COLUMN yes_bids SET COMPRESSION lz4;
 ALTER TABLE live_data.books ALTER COLUMN no_bids SET COMPRESSION lz4;
 
 -- What a ledger of a million trades needs so that no query on an order's way reads more of it than a young one has.
-CREATE INDEX trades_unsettled ON users.trades (mode, user_id, trade_id)
-    WHERE state IN ('pending', 'open', 'closing', 'expired', 'error');
 CREATE INDEX trades_closed ON users.trades (user_id, mode, closed_at) WHERE state = 'closed';
 CREATE INDEX trades_created ON users.trades (user_id, mode, created_at);
