@@ -152,6 +152,8 @@ ELSEWHERE: dict[str, str] = {
     "account.set_cash_anchor": "an insert of a handful",
     "order_groups.save_group": "one row a day",
     "order_groups.set_group": "one row a day, by its key",
+    "account.advance_checkpoint": "what came since the last checkpoint",
+    "rules.bars_since": "price bars",
     "spans.save_spans": "kept one day",
 } | {
     f"{module}.{name}": why

@@ -353,6 +353,7 @@ class MemoryLedger:
             ],
             "positions": positions,
             "cash_e6": cash,
+            "cash_known": True,
         }  # fmt: skip
 
     def cash_anchor(self, db: Any, mode: str) -> Row | None:

@@ -22,6 +22,7 @@ from recio.store.proof import trades_with_log
 __all__ = ["KalshiAccountSync", "main"]
 
 _SWEEP_S, _RECONCILE_S = 5.0, 30.0
+_SUM_S = 3600.0
 _PROVEN_FOR_S = 3600.0  # a closed trade is held against its log for so long; recio doctor looks at all of them
 
 
@@ -38,7 +39,7 @@ class KalshiAccountSync(Worker):
         self._budget = Budget(self._client)
         self._desk = AccountDesk(self.db, store, self._client, self.settings.mode)
         self._feed = kalshi_feed(self.settings, lambda: [subscribe(1, ["fill", "user_orders"])], self.name, quiet=True)
-        self._swept_s = self._reconciled_s = float("-inf")
+        self._swept_s = self._reconciled_s = self._summed_s = float("-inf")
         self._problem = "not asked yet"
         self._reconciled = Check("reconciliation", False, "not done yet")
         self._log = Check("log", True)
@@ -66,6 +67,9 @@ class KalshiAccountSync(Worker):
                 self._reconciled = reconcile_account(self._desk)
                 recent = trades_with_log(self.db, self.settings.mode, since_s=now_s - _PROVEN_FOR_S)
                 self._log = prove_log(self._desk, recent)
+                if self._reconciled.ok and time.monotonic() - self._summed_s >= _SUM_S:
+                    store.advance_checkpoint(self.db, self.settings.mode)
+                    self._summed_s = time.monotonic()
                 self._reconciled_s = time.monotonic()
         except ExchangeError as failure:
             if str(failure) != self._problem:

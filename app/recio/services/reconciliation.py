@@ -59,7 +59,7 @@ def _ledger_records(desk: AccountDesk, since_s: float, anchor: Row | None) -> tu
     touched: dict[str, float] = {}
     for row in [*view["fills"], *view["positions"]]:
         touched[row["market_ticker"]] = max(touched.get(row["market_ticker"], 0.0), row["changed_s"])
-    cash_e6: int | None = view["cash_e6"]
+    cash_e6: int | None = view["cash_e6"] if view["cash_known"] else None
     expected = None if anchor is None or cash_e6 is None else anchor["balance_e6"] + cash_e6 - anchor["cash_e6"]
     records = LedgerRecords(
         orders=[

@@ -55,12 +55,14 @@ class TicketDesk:
         for ticket in self._store.new_tickets(self._db, self._user_id):
             self._decide(ticket)
 
-    def refold_all(self) -> int:
-        """Fold every live trade anew; gives how many there are."""
-        trades = self._store.live_trades(self._db, self._user_id, self._mode)
-        for trade in trades:
+    def refold_all(self, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Fold every live trade anew; False when ``stop``, asked after each, ended it early: then it is to be repeated,
+        with rows read anew."""
+        for trade in self._store.live_trades(self._db, self._user_id, self._mode):
             refold(self._db, self._store, trade, gather(self._db, self._store, trade), self._now())
-        return len(trades)
+            if stop():
+                return False
+        return True
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -91,7 +91,9 @@ class TradeExecutor(Worker):
             return
         self._proved_s = time.monotonic()
         try:
-            self._client.balance()
+            self._client.orders(
+                limit=1
+            )  # not the balance: everybody asks for that, and its own small bucket may be empty
         except ExchangeError as failure:
             if str(failure) != self._problem:
                 log.warning("orders could not be sent", why=failure)

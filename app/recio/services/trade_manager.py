@@ -33,6 +33,7 @@ class TradeManager(Worker):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._swept_s = float("-inf")
+        self._news = False  # something came while trades were being folded
         self._desk = TicketDesk(
             self.db, ledger, self.settings.user_id, self.settings.mode, self._entry_refusals, self._exit_limit,
             decided=self._note_decided,
@@ -41,11 +42,29 @@ class TradeManager(Worker):
     def work(self, notes: Sequence[Notification], now_s: float) -> None:
         """Decide what was asked, then refold what is live."""
         self._desk.decide_new()
-        news = any(note.channel != "ticket" for note in notes)
-        if news or time.monotonic() - self._swept_s >= _SWEEP_S:
-            self._swept_s = time.monotonic()
-            self._desk.refold_all()
-            self.useful(now_s)
+        news = self._news or any(note.channel != "ticket" for note in notes)
+        self._news = False
+        late = time.monotonic() - self._swept_s >= _SWEEP_S
+        if news or late:
+            began_s = time.monotonic()
+            if self._desk.refold_all(self._never if late else self._ticket_waits):
+                self._swept_s = began_s
+                self.useful(now_s)
+            else:
+                self._news = True  # a ticket goes first; the rest in the next round, and once a second come what may
+
+    def due_s(self) -> float:
+        """At once, when something came during the last round."""
+        return 0.0 if self._news else self.period_s
+
+    @staticmethod
+    def _never() -> bool:
+        return False
+
+    def _ticket_waits(self) -> bool:
+        notes = self.db.notifications()
+        self._news = self._news or any(note.channel != "ticket" for note in notes)
+        return any(note.channel == "ticket" for note in notes)
 
     def _note_decided(self, ticket_id: int, order_id: int) -> None:
         self.spans.add("decide", self.woke_ns, now_ns(), ticket_id=ticket_id, order_id=order_id)

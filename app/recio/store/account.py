@@ -12,6 +12,7 @@ from recio.store.db import Database
 from recio.store.system import close_incident, open_incident
 
 __all__ = [
+    "advance_checkpoint",
     "cash_anchor",
     "close_incident",
     "fills_since_s",
@@ -25,6 +26,10 @@ __all__ = [
     "set_cash_anchor",
     "settlements_since_s",
 ]
+
+
+# Trades news may still come for; written so that the partial indexes serve it, whatever the ledger's age.
+_WAITING = "(t.state IN ('pending', 'open', 'closing', 'expired') OR t.state = 'error' AND t.created_at > now() - interval '1 day')"
 
 
 def record_fills(db: Database, mode: str, rows: Sequence[tuple[Any, ...]]) -> int:
@@ -69,13 +74,15 @@ def fills_since_s(db: Database, mode: str) -> float | None:
     The newest alone is not enough: the stream can bring it while an older one was lost with its frame.
     """
     row = db.one(
-        "SELECT extract(epoch FROM (SELECT max(filled_at) FROM users.fills WHERE mode = %(mode)s))::float8 AS newest_s,"
-        " extract(epoch FROM least((SELECT min(sent_at) FROM users.orders WHERE mode = %(mode)s"
-        "  AND state IN ('sending', 'resting', 'partially_filled', 'unknown')),"
-        " (SELECT min(o.sent_at) FROM users.trades t JOIN users.orders o ON o.user_id = t.user_id AND o.trade_id = t.trade_id"
-        "  WHERE t.mode = %(mode)s AND t.state IN ('pending', 'open', 'closing', 'expired', 'error') AND o.mode = t.mode"
-        "  AND o.acked_count_e2 > (SELECT coalesce(sum(f.count_e2), 0) FROM users.fills f"
-        "   WHERE f.exchange_order_id = o.exchange_order_id AND f.mode = o.mode))))::float8 AS owed_s",
+        "SELECT extract(epoch FROM (SELECT max(filled_at)"  # noqa: S608 - a constant condition
+        " FROM users.fills WHERE mode = %(mode)s))::float8 AS newest_s,"
+        " extract(epoch FROM (SELECT min(sent_at) FROM ("
+        "  SELECT sent_at FROM users.orders WHERE mode = %(mode)s AND sent_at IS NOT NULL"
+        "   AND state IN ('intent', 'sending', 'resting', 'partially_filled', 'unknown')"
+        "  UNION ALL SELECT o.sent_at FROM users.trades t JOIN users.orders o USING (user_id, trade_id)"
+        f"   WHERE t.mode = %(mode)s AND {_WAITING} AND o.acked_count_e2 > (SELECT coalesce(sum(f.count_e2), 0)"
+        "    FROM users.fills f WHERE f.exchange_order_id = o.exchange_order_id AND f.mode = o.mode)) owed))::float8"
+        " AS owed_s",
         {"mode": mode},
     )
     return _earlier(row)
@@ -84,9 +91,10 @@ def fills_since_s(db: Database, mode: str) -> float | None:
 def settlements_since_s(db: Database, mode: str) -> float | None:
     """The same for results: the newest on record, or the oldest close a live trade waits for, whichever is earlier."""
     row = db.one(
-        "SELECT extract(epoch FROM (SELECT max(settled_at) FROM users.settlements WHERE mode = %(mode)s))::float8"
-        " AS newest_s, extract(epoch FROM (SELECT min(close_time) FROM users.trades WHERE mode = %(mode)s"
-        " AND state IN ('pending', 'open', 'closing', 'expired', 'error')))::float8 AS owed_s",
+        "SELECT extract(epoch FROM (SELECT max(settled_at)"  # noqa: S608 - a constant condition
+        " FROM users.settlements WHERE mode = %(mode)s))::float8"
+        " AS newest_s, extract(epoch FROM (SELECT min(t.close_time) FROM users.trades t WHERE t.mode = %(mode)s"
+        f" AND {_WAITING}))::float8 AS owed_s",
         {"mode": mode},
     )
     return _earlier(row)
@@ -134,7 +142,7 @@ def save_reconciliation(db: Database, mode: str, differences: Sequence[dict[str,
 def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, Any]:
     """What the ledger says: orders and fills of our own since a time, the net position of unsettled markets, and
     ``cash_e6``, what everything on record did to the account's cash."""
-    key = {"mode": mode, "since_s": since_s}
+    key = {"mode": mode, "since_s": since_s} | _checkpoint(db, mode)
     orders = db.all(
         "SELECT client_order_id, market_ticker, state, acked_count_e2,"
         " extract(epoch FROM greatest(created_at, sent_at, done_at))::float8 AS changed_s,"
@@ -153,29 +161,69 @@ def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, Any]:
         "SELECT f.market_ticker, sum(CASE f.book_side WHEN 'bid' THEN f.count_e2 ELSE -f.count_e2 END)::bigint"
         " AS position_e2, bool_or(m.close_time <= now()) AS settling, extract(epoch FROM max(f.recorded_at))::float8"
         " AS changed_s FROM users.fills f LEFT JOIN live_data.markets m USING (market_ticker)"
-        " WHERE f.mode = %(mode)s AND NOT EXISTS (SELECT FROM users.settlements s"
+        " WHERE f.mode = %(mode)s AND f.recorded_at >= %(upto)s AND NOT EXISTS (SELECT FROM users.settlements s"
         " WHERE s.mode = f.mode AND s.market_ticker = f.market_ticker) GROUP BY 1",
         key,
     )
-    return {"orders": orders, "fills": fills, "positions": positions, "cash_e6": _cash_e6(db, mode)}
+    return {"orders": orders, "fills": fills, "positions": positions, **_cash(db, key)}
 
 
-def _cash_e6(db: Database, mode: str) -> int | None:
-    """What all fills and results on record did to the account's cash, in micro-dollars; None while it cannot be known.
+def _checkpoint(db: Database, mode: str) -> dict[str, Any]:
+    """All fills recorded before ``upto`` are of settled markets, and their cash is ``summed_e6``. A query of its own: a
+    planner that sees the moment reads only what came after it."""
+    row = db.one(
+        "SELECT upto::text AS upto, cash_e6 AS summed_e6 FROM users.cash_checkpoints WHERE mode = %s"
+        " ORDER BY upto DESC LIMIT 1",
+        (mode,),
+    )
+    return row or {"upto": "-infinity", "summed_e6": 0}
+
+
+def _cash(db: Database, key: dict[str, Any]) -> dict[str, Any]:
+    """What all fills and results on record did to the account's cash, in micro-dollars, and whether that is all.
 
     Bids pay the YES price and asks get it; who is short YES holds NO and has paid a dollar for each until the result.
+    What a void market without a value gave back nobody has said: ``cash_known`` is false until a later anchor.
     """
     row = db.one(
         "SELECT coalesce(sum(cash_e6 + CASE WHEN s.market_ticker IS NULL THEN -10000 * greatest(0, -position_e2)"
-        " ELSE position_e2 * s.settlement_value_e4 END), 0)::bigint AS cash_e6,"
-        " coalesce(bool_or(s.market_ticker IS NOT NULL AND s.settlement_value_e4 IS NULL), false) AS unknown"
+        " ELSE position_e2 * coalesce(s.settlement_value_e4, 0) END), 0)::bigint"
+        " + %(summed_e6)s AS cash_e6,"
+        " NOT EXISTS (SELECT FROM users.settlements v WHERE v.mode = %(mode)s AND v.settlement_value_e4 IS NULL"
+        "  AND v.recorded_at > coalesce((SELECT max(at) FROM users.cash_anchors WHERE mode = %(mode)s), '-infinity'))"
+        " AS known"
         " FROM (SELECT market_ticker, sum(CASE book_side WHEN 'bid' THEN count_e2 ELSE -count_e2 END) AS position_e2,"
         "  sum(CASE book_side WHEN 'bid' THEN -1 ELSE 1 END * count_e2 * yes_price_e4 - fee_e6) AS cash_e6"
-        "  FROM users.fills WHERE mode = %(mode)s GROUP BY 1) f"
+        "  FROM users.fills WHERE mode = %(mode)s AND recorded_at >= %(upto)s GROUP BY 1) f"
         " LEFT JOIN users.settlements s ON s.mode = %(mode)s AND s.market_ticker = f.market_ticker",
-        {"mode": mode},
+        key,
     )
-    return None if row is None or row["unknown"] else int(row["cash_e6"])
+    assert row is not None  # noqa: S101 - one row, always
+    return {"cash_e6": int(row["cash_e6"]), "cash_known": bool(row["known"])}
+
+
+def advance_checkpoint(db: Database, mode: str, settled_for_s: float = 3600.0) -> bool:
+    """Add up, once and for ever, the cash of fills whose markets settled a while ago; True when there were any.
+
+    A fill of a settled market did count x (value - price) less its fee (the other way round for an ask), whatever else
+    was held: so any stretch of such fills can be summed by itself. Only the recorder of fills may call this: no fill
+    can then be recorded before ``upto`` any more.
+    """
+    return bool(
+        db.run(
+            "WITH bound AS (SELECT least((SELECT min(f.recorded_at) FROM users.fills f LEFT JOIN users.settlements s"
+            "  USING (mode, market_ticker) WHERE f.mode = %(mode)s AND f.recorded_at >= %(upto)s"
+            "  AND (s.recorded_at IS NULL OR s.recorded_at > now() - %(age)s * interval '1 s')),"
+            "  now() - %(age)s * interval '1 s') AS upto)"
+            " INSERT INTO users.cash_checkpoints (mode, upto, cash_e6)"
+            " SELECT %(mode)s, bound.upto, %(summed_e6)s + sum(CASE f.book_side WHEN 'bid' THEN 1 ELSE -1 END"
+            "  * f.count_e2 * (coalesce(s.settlement_value_e4, 0) - f.yes_price_e4) - f.fee_e6)::bigint"
+            " FROM bound JOIN users.fills f ON f.mode = %(mode)s AND f.recorded_at >= %(upto)s"
+            "  AND f.recorded_at < bound.upto JOIN users.settlements s USING (mode, market_ticker)"
+            " GROUP BY bound.upto",
+            {"mode": mode, "age": settled_for_s} | _checkpoint(db, mode),
+        )
+    )
 
 
 def cash_anchor(db: Database, mode: str) -> dict[str, Any] | None:

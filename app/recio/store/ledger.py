@@ -168,7 +168,8 @@ def opposite_held(db: Database, order: Row) -> bool:
     """Whether another live trade of this account holds, or may yet hold, the other side of the order's market."""
     row = db.one(
         "SELECT EXISTS (SELECT FROM users.trades WHERE user_id = %(user_id)s AND mode = %(mode)s AND side <> %(side)s"
-        " AND market_ticker = %(market_ticker)s AND state IN ('pending', 'open', 'closing', 'expired', 'error')) AS yes",
+        " AND market_ticker = %(market_ticker)s AND (state IN ('pending', 'open', 'closing', 'expired')"
+        " OR state = 'error' AND created_at > now() - interval '1 day')) AS yes",
         order,
     )
     return bool(row and row["yes"])

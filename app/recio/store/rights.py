@@ -19,6 +19,7 @@ _READ_LEDGER = tuple(
     for t in (
         "tickets", "trades", "trade_events", "orders", "fills", "settlements", "positions", "balances",
         "reconciliations", "live_trades", "settings", "order_groups", "cash_anchors",
+        "cash_checkpoints",
     )
 )  # fmt: skip
 _READ_RULES = ("users.monitors", "users.settings_versions", "users.decisions")
@@ -102,6 +103,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.balances": "SELECT, INSERT, UPDATE",
         "users.reconciliations": "SELECT, INSERT",
         "users.cash_anchors": "SELECT, INSERT",
+        "users.cash_checkpoints": "SELECT, INSERT",
     }
     | _INCIDENTS,
     "kalshi_api_watchdog": {

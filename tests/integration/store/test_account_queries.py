@@ -97,6 +97,44 @@ def test_cash_is_what_fills_and_results_did(db: Database) -> None:
     assert account.ledger_view(db, "simulated", 0)["cash_e6"] == -1_200_468 + 1_000_000 + 2 * 630_000
 
 
+def test_a_checkpoint_changes_no_figure_and_ends_before_what_is_open(db: Database) -> None:
+    told = Told()
+    made: list[tuple[str, str, int, int, str, int | None]] = [
+        ("A", "bid", 100, 6_000, "yes", 10_000), ("A", "ask", 40, 7_000, "yes", 10_000),
+        ("B", "ask", 200, 7_000, "scalar", 3_700), ("B", "bid", 50, 6_500, "scalar", 3_700),
+        ("C", "ask", 300, 2_000, "", None), ("D", "bid", 10, 100, "no", 0),
+    ]  # fmt: skip
+    for number, (ticker, side, count, price, word, value) in enumerate(made):
+        one = FillView(f"f{number}", f"E{number}", ticker, side, count, price, 7 * number, True, NOW.timestamp())
+        told.fill_rows = [one]
+        told.results = [*told.results, *([result(ticker, word, value)] if word else [])]
+        AccountDesk(db, account, told, "simulated").sweep()
+        db.run("UPDATE users.fills SET recorded_at = now() - interval '1 day' + %s * interval '1 min'"
+               " WHERE fill_id = %s", (number, f"f{number}"))  # fmt: skip
+    db.run("UPDATE users.settlements SET recorded_at = now() - interval '2 hours'")
+
+    def facts() -> Any:
+        view = account.ledger_view(db, "simulated", 0)
+        held = sorted((row["market_ticker"], row["position_e2"]) for row in view["positions"])
+        return view["cash_e6"], view["cash_known"], held
+
+    before = facts()
+    assert before[2] == [("C", -300)]
+    assert account.advance_checkpoint(db, "simulated")
+    assert facts() == before
+    assert not account.advance_checkpoint(db, "simulated"), "C is open: what was recorded after it waits"
+    stored = db.one(
+        "SELECT count(*) AS n FROM users.fills WHERE recorded_at >= (SELECT upto FROM users.cash_checkpoints)"
+    )
+    assert stored == {"n": 2}
+    told.results.append(result("C", "no", 0))
+    AccountDesk(db, account, told, "simulated").sweep()
+    after = facts()
+    db.run("UPDATE users.settlements SET recorded_at = now() - interval '2 hours'")
+    assert account.advance_checkpoint(db, "simulated")
+    assert facts() == after and after[2] == []
+
+
 def test_a_void_market_without_a_value_settles_and_breaks_nothing(db: Database) -> None:
     trade_id = bought(db, "V", "yes", 100, NOW)
     told = Told()
@@ -110,7 +148,9 @@ def test_a_void_market_without_a_value_settles_and_breaks_nothing(db: Database) 
     TicketDesk(db, ledger, "0001", "simulated", lambda _t: [], lambda *_: None).refold_all()
     row = ledger.trade_by_id(db, "0001", trade_id)
     assert row is not None and (row["state"], row["pnl_e6"], row["reason"]) == ("closed", -168, "settled: void")
-    assert account.ledger_view(db, "simulated", 0)["cash_e6"] is None, "what it did to the cash, nobody has said"
+    assert account.ledger_view(db, "simulated", 0)["cash_known"] is False, "what it did to the cash, nobody has said"
+    account.set_cash_anchor(db, "simulated", 10_000_000, -600_168, "the user has looked")
+    assert account.ledger_view(db, "simulated", 0)["cash_known"] is True
 
 
 def test_the_markets_own_value_is_exact_where_the_accounts_is_whole_cents(db: Database) -> None:

@@ -27,6 +27,15 @@ CREATE TABLE users.cash_anchors (
 );
 CREATE INDEX cash_anchors_newest ON users.cash_anchors (mode, anchor_id);
 
+-- What fills of markets long settled did to the cash, added up once: reconciliation reads only what came after.
+CREATE TABLE users.cash_checkpoints (
+    mode    text NOT NULL,
+    upto    timestamptz NOT NULL,                        -- every fill recorded before is in it
+    cash_e6 bigint NOT NULL,
+    at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (mode, upto)
+);
+
 -- A void market gives the cost back and has no value.
 ALTER TABLE users.settlements ALTER COLUMN settlement_value_e4 DROP NOT NULL;
 ALTER TABLE users.settlements ADD CHECK (settlement_value_e4 IS NOT NULL OR result = 'void');
@@ -38,5 +47,15 @@ BEGIN
 END $$;
 CREATE TRIGGER trade_events_append_only BEFORE UPDATE OR DELETE ON users.trade_events
     FOR EACH ROW EXECUTE FUNCTION users.refuse_change();
+CREATE TRIGGER cash_checkpoints_append_only BEFORE UPDATE OR DELETE ON users.cash_checkpoints
+    FOR EACH ROW EXECUTE FUNCTION users.refuse_change();
 CREATE TRIGGER cash_anchors_append_only BEFORE UPDATE OR DELETE ON users.cash_anchors
     FOR EACH ROW EXECUTE FUNCTION users.refuse_change();
+
+-- What is asked every few seconds must not read what is finished, however much that is.
+CREATE INDEX trades_error ON users.trades (user_id, created_at) WHERE state = 'error';
+CREATE INDEX fills_newest ON users.fills (mode, filled_at);
+CREATE INDEX fills_recorded ON users.fills (mode, recorded_at);
+CREATE INDEX settlements_newest ON users.settlements (mode, settled_at);
+CREATE INDEX settlements_void ON users.settlements (mode, recorded_at) WHERE settlement_value_e4 IS NULL;
+CREATE INDEX orders_sent ON users.orders (mode, sent_at);

@@ -22,11 +22,5 @@ ALTER TABLE live_data.books ALTER COLUMN yes_bids SET COMPRESSION lz4;
 ALTER TABLE live_data.books ALTER COLUMN no_bids SET COMPRESSION lz4;
 
 -- What a ledger of a million trades needs so that no query on an order's way reads more of it than a young one has.
-CREATE INDEX trades_unsettled ON users.trades (mode, user_id, trade_id)
-    WHERE state IN ('pending', 'open', 'closing', 'expired', 'error');
 CREATE INDEX trades_closed ON users.trades (user_id, mode, closed_at) WHERE state = 'closed';
 CREATE INDEX trades_created ON users.trades (user_id, mode, created_at);
-CREATE INDEX orders_sent ON users.orders (mode, sent_at);
-CREATE INDEX fills_newest ON users.fills (mode, filled_at);
-CREATE INDEX settlements_newest ON users.settlements (mode, settled_at);
-CREATE INDEX trades_finished ON users.trades (mode, trade_id) WHERE state IN ('closed', 'error');
