@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recio.market.calibration import Forecast, calibrate
 from recio.market.fees import taker_fee_e6
 from recio.market.generator import GeneratedPath
 from recio.market.model import NORMAL, ProbabilityModel, TableModel
@@ -9,6 +10,7 @@ from recio.market.settlement import Observed
 from recio.market.strike_table import Book, StrikeMarket
 from recio.market.strike_table import build as rows
 from recio.market.training import build
+from recio.trading.gate import NO_EDGE_SHOWN, may_enter_live, verdict
 
 VOL = 9e-5
 
@@ -98,3 +100,23 @@ def test_defect_11_the_markets_own_price_stands_beside_the_models() -> None:
     assert row.probability_blend is not None
     low, high = sorted((row.probability, 0.925))
     assert low < row.probability_blend < high
+
+
+def test_defect_11_a_market_that_knows_better_is_said_to_know_better() -> None:
+    """130 trades as they were recorded then: the model said 96.7 %, 93.8 % came true, 94.6c were paid on average."""
+    rows = [
+        Forecast(
+            event=f"e{number}", strategy="hourly_hold", at_s=1.79e9 + number, won=number % 16 > 0 or number == 0,
+            model=0.967, market=0.941, blend=0.95, yes_ask_e4=9_460, no_ask_e4=640, entered_side="yes", paid_e4=9_460,
+        )
+        for number in range(130)
+    ]  # fmt: skip
+    assert abs(sum(row.won for row in rows) / 130 - 0.938) < 0.005
+    report = calibrate(rows)
+    assert report.scores["model"].brier.value > report.scores["market"].brier.value
+    assert report.brier_model_less_market.value > 0
+    assert report.edges["strategy"].mean_e4.value < 0  # after fees it lost money
+    found = verdict(report)
+    assert found.text == NO_EDGE_SHOWN
+    assert "after fees" in found.why
+    assert may_enter_live(found)
