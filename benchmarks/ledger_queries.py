@@ -244,6 +244,7 @@ def fill(db: Database, trades: int, *, first: bool = True) -> Ledger:
     for table, column in _IDENTITIES:
         db.run(f"SELECT setval(pg_get_serial_sequence('users.{table}', '{column}'), max({column})) FROM users.{table}")  # noqa: S608
     db.run("SET session_replication_role = DEFAULT")
+    account.advance_checkpoint(db, MODE)  # as kalshi_account_sync does, a little at a time
     db.run("VACUUM (ANALYZE)")
     row = db.one("SELECT * FROM users.orders WHERE trade_id = %s ORDER BY order_id LIMIT 1", (newest,))
     return Ledger(newest, row or {})
