@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 NAME ?= trial
 .DEFAULT_GOAL := help
-.PHONY: help up down dev test lint unit ssh logs status bench clean
+.PHONY: help up down dev test lint unit histories ssh logs status bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: ## boot a bare Debian trial host and deploy the appliance to it (again: changes nothing)
 	@scripts/bootstrap.sh check
@@ -28,6 +28,10 @@ lint: ## only the lint and type steps
 unit: ## only unit, property and integration tests
 	@scripts/bootstrap.sh test
 	@.venv/bin/python scripts/check.py --only pytest
+
+histories: ## 10,000 random histories of the money path (about ten minutes); HISTORIES=… SEED=… for others
+	@scripts/bootstrap.sh dev
+	@RECIO_HISTORIES=$(or $(HISTORIES),10000) RECIO_SEED=$(or $(SEED),20261124) .venv/bin/python -m pytest -q -s tests/property/test_ledger_machine.py
 
 ssh: ## a shell on the trial host
 	@python3 scripts/trial.py ssh --name $(NAME)

@@ -21,6 +21,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "tests" / "host"), str(PROJECT / "scripts")]
 
 import exchange  # noqa: E402
+import latency  # noqa: E402
+import research  # noqa: E402
 from desk import Desk  # noqa: E402
 from trialhost.summary import table  # noqa: E402
 
@@ -162,6 +164,12 @@ def main() -> int:
         default=0,
         help="simulated for the exchange's memory (default: 0, none; a day of 24 takes six minutes)",
     )
+    parser.add_argument(
+        "--orders",
+        type=int,
+        default=latency.ORDERS,
+        help="from tick to wire (default: %(default)s; up to five minutes)",
+    )
     arguments = parser.parse_args()
     summary = PROJECT / "build" / f"{arguments.name}.json"
     rows: list[Row] = [("measure", "median", "p99", "note"), *deploys(arguments.name)]
@@ -169,7 +177,9 @@ def main() -> int:
         bench = Bench(json.loads(summary.read_text()))
         for part in (bench.memory, bench.latencies, bench.orders, bench.sizes):
             rows.extend(part())
+        rows.extend(latency.rows(bench.facts, arguments.orders))
     rows.extend(exchange.rows(arguments.hours))
+    rows.extend(research.rows())
     print(exchange.machine())
     print(table(rows))
     if not summary.exists():

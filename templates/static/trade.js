@@ -159,10 +159,10 @@
     const s = latest.switches?.settings, status = latest.status;
     if (!s) return;
     const e = s.auto_entry, stop = s.auto_stop, dep = status?.dependencies;
-    const first = status?.entries?.[0], minutes = (x) => `${Number((x / 60).toFixed(1))}`;
+    const first = status?.entries?.[0];
     set($('[data-why="auto_entry"]'), !e.enabled ? "Off: nothing is entered without you." : s.kill_switch.on ? "On, but the kill switch stops every entry."
       : dep && !dep.entries_allowed ? `On, but entries are stopped: ${dep.root_cause}.`
-        : first ? `${first.acting ? "Acting" : "Waiting"}: ${first.why}` : `On: waits for ${e.min_probability_percent} % and ${f.cents(e.min_differential_e4)} of edge, ${minutes(e.min_time_to_close_s)} to ${minutes(e.max_time_to_close_s)} min before the close.`);
+        : first ? `${first.acting ? "Acting" : "Waiting"}: ${first.monitor_id}: ${first.why}` : "On: waits for a strike table of a monitor's series.");
     set($('[data-why="auto_stop"]'), stop.enabled ? `On: sells below ${stop.stop_probability_percent} %, confirmed after ${stop.confirm_after_s} s, until ${stop.min_time_to_close_s} s before the close.` : "Off: losing trades stay open until you close them or the market settles.");
     for (const name of ["auto_entry", "auto_stop"]) {
       const form = $(`[data-switch="${name}"]`), on = s[name].enabled;

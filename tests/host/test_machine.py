@@ -144,3 +144,12 @@ def test_plain_http_leads_to_https(facts: dict[str, str]) -> None:
 def test_doctor_finds_nothing_wrong(remote: Remote) -> None:
     done = remote.host.run("recio doctor")
     assert done.rc == 0, done.stdout + done.stderr
+
+
+def test_cron_builds_the_model_at_night(remote: Remote) -> None:
+    lines = [line for line in remote.out("cat /etc/cron.d/recio-model").splitlines() if " root " in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("20 3 * * * root ")
+    assert all(step in lines[0] for step in ("history fetch", "model build", "calibrate", "logger -t recio-model"))
+    done = remote.host.run("recio model list --json")
+    assert done.rc == 0, done.stderr

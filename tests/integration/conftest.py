@@ -30,7 +30,7 @@ def database(cluster: Cluster) -> Iterator[Cluster]:
     owner = Database("tests", cluster.dsn("postgres"))
     tables = owner.all(
         "SELECT schemaname || '.' || tablename AS name FROM pg_tables"
-        " WHERE schemaname IN ('users', 'live_data', 'historical_data', 'system')"
+        " WHERE schemaname IN ('users', 'live_data', 'historical_data', 'analytics', 'system')"
     )
     owner.run("TRUNCATE " + ", ".join(row["name"] for row in tables) + " RESTART IDENTITY CASCADE")
     owner.run("INSERT INTO users.users (user_id, login, password_hash) VALUES ('0001', 'admin', 'unset')")

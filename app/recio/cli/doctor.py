@@ -15,9 +15,13 @@ from recio.contract.settings import Settings, load_settings
 from recio.monitoring.backup import complaint, read_status
 from recio.monitoring.host import measure
 from recio.monitoring.status import collect
+from recio.services.kill_switch import kill_reason
+from recio.services.reconciliation import unproven
 from recio.store.db import Database
 from recio.store.market_data import exchange_state
+from recio.store.proof import trades_with_log
 from recio.store.schema import require_schema
+from recio.trading.events import is_provable
 
 __all__ = ["doctor"]
 
@@ -51,6 +55,26 @@ def _exchange(_contract: Contract, settings: Settings) -> Finding:
     return True, f"exchange answers signed calls in {state['latency_ms'] or 0:.0f} ms", ""
 
 
+def _ledger(_contract: Contract, settings: Settings) -> Finding:
+    try:
+        trades = trades_with_log(Database("recio doctor"), settings.mode)
+    except Exception as failure:
+        return False, f"ledger: not known ({' '.join(str(failure).split())})", "see the database's line"
+    wrong = unproven(trades)
+    told = "; ".join(f"trade {m.trade_id} {m.column}: row {m.row}, log {m.log}" for m in wrong[:5])
+    proven = sum(is_provable(trade["events"]) for trade in trades)
+    cure = "something else than trade_manager changed users.trades: recio trade show ID, then restore a backup"
+    return not wrong, f"ledger: {told or f'{proven} trades are what their logs say'}", cure
+
+
+def _kill(_contract: Contract, settings: Settings) -> Finding:
+    try:
+        why = kill_reason(Database("recio doctor"), settings.user_id)
+    except Exception as failure:
+        return False, f"kill switch: not known ({' '.join(str(failure).split())})", "see the database's line"
+    return why is None, f"kill switch {'off' if why is None else 'on: ' + why}", "recio kill off --why REASON"
+
+
 def _disk(contract: Contract, _settings: Settings) -> Finding:
     found, limit = measure(), contract.thresholds["disk"]
     return found.disk_percent < limit.warning, f"disk {found.disk_percent:.0f} % full", limit.action
@@ -81,7 +105,7 @@ def _backups(contract: Contract, _settings: Settings) -> Finding:
 
 
 _CHECKS: tuple[Callable[[Contract, Settings], Finding], ...] = (
-    _database, _services, _exchange, _disk, _clock, _keys, _backups,
+    _database, _services, _exchange, _ledger, _kill, _disk, _clock, _keys, _backups,
 )  # fmt: skip
 
 

@@ -10,7 +10,25 @@ import psycopg2
 import typer
 
 from recio import release
-from recio.cli import admin, backup, canary, contract, doctor, gate, host, simulator, trade
+from recio.cli import (
+    account,
+    admin,
+    backup,
+    calibrate,
+    canary,
+    contract,
+    doctor,
+    gate,
+    history,
+    host,
+    kill,
+    latency,
+    model,
+    monitor,
+    research,
+    simulator,
+    trade,
+)
 from recio.contract import ContractError
 from recio.contract.settings import SettingsError
 from recio.store.db import DEFAULT_DSN
@@ -29,9 +47,18 @@ app.command("logs")(host.logs)
 app.command("restart")(host.restart)
 app.command("doctor")(doctor.doctor)
 app.command("verify")(gate.verify)
+app.command("latency")(latency.latency)
 app.command("canary")(canary.canary)
+app.command("replay")(research.replay)
+app.command("backtest")(research.backtest)
+app.command("calibrate")(calibrate.calibrate)
 app.command("simulator")(simulator.simulator)
 app.add_typer(trade.app, name="trade", help="Look at markets; buy, list, show and close trades.")
+app.add_typer(monitor.app, name="monitor", help="Strategies side by side: list, enable, disable, set.")
+app.add_typer(history.app, name="history", help="Minutes of BTC: fetch, load, see what is missing.")
+app.add_typer(model.app, name="model", help="The probability model: build, list, choose a version.")
+app.add_typer(kill.kill, name="kill", help="The kill switch: on, off, status.")
+app.add_typer(account.account, name="account", help="The account's balance against the ledger.")
 app.add_typer(backup.app, name="backup", help="Make, list, verify and restore backups.")
 app.add_typer(admin.database, name="db", help="Roles, database and migrations (deploy runs these).")
 app.add_typer(admin.user, name="user", help="The desk's login.")

@@ -53,12 +53,17 @@ class HttpConnection:
         self._user_agent = user_agent
         self._connection: http.client.HTTPConnection | None = None
         self._idle_since = 0.0
+        self.sent_ns = 0  # when the last request's bytes were handed to the kernel; the host's monotonic clock
 
     def close(self) -> None:
         """Drop the connection; the next request opens a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def idle_s(self) -> float:
+        """Seconds since the last answer; infinite before the first and after a failure."""
+        return time.monotonic() - self._idle_since if self._connection is not None else float("inf")
 
     def _is_usable(self, fresh_s: float) -> bool:
         """Young enough, and the server has not hung up (a readable idle socket is a goodbye)."""
@@ -104,6 +109,7 @@ class HttpConnection:
         started = time.monotonic()
         try:
             connection.request(method, self.prefix + path, body=body, headers=sent_headers)
+            self.sent_ns = time.monotonic_ns()
             response = connection.getresponse()
             payload = self._read(connection, response, started + self._timeout_s)
         except (OSError, http.client.HTTPException) as problem:

@@ -31,6 +31,7 @@ class Frame(NamedTuple):
     received_s: float
     data: bytes
     connection: int
+    received_ns: int = 0  # by the host's monotonic clock, which all its processes share
 
 
 class Feed:
@@ -195,7 +196,7 @@ class Feed:
                 self._frames.clear()
                 self.overflows += 1
                 raise OSError(f"{self._max_frames} frames were not read in time; starting over")
-            self._frames.append(Frame(now_s, data, number))
+            self._frames.append(Frame(now_s, data, number, time.monotonic_ns()))
         if was_empty:
             self._wake()
 

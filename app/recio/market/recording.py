@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Literal
@@ -133,6 +134,19 @@ class Recording:
         if not 0 <= index < len(first):
             raise OutsideRecording(f"{self.name} has no candle at {iso(at_s)}")
         return first[index], high[index], low[index], last[index]
+
+    def ticks_by_minute(self) -> Iterator[tuple[int, list[int]]]:
+        """(epoch minute, its prices in cents) of ticks, oldest first; minutes without a tick are missing."""
+        minute = -1
+        prices: list[int] = []
+        for at, price in zip(self._times, self._prices, strict=True):
+            if int(at) // MINUTE_S != minute:
+                if prices:
+                    yield minute, prices
+                minute, prices = int(at) // MINUTE_S, []
+            prices.append(price)
+        if prices:
+            yield minute, prices
 
     def looped(self, at_s: float) -> int:
         """The price at any second: beyond its ends the recording is walked back and forth, so that it never jumps."""

@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
+from recio.market.blend import MODEL_WEIGHT, blend, market_probability
 from recio.market.book_math import Ladder, is_crossed, quote
 from recio.market.fees import CURRENT, FeeSchedule, taker_fee_e6
-from recio.market.probability import probability_yes
+from recio.market.model import NORMAL, ProbabilityModel
 from recio.market.settlement import AVERAGING_S, Observed
 from recio.units import ONE_DOLLAR_E4
 
-__all__ = ["Book", "StrikeMarket", "StrikeRow", "build", "row_from_dict"]
+__all__ = ["Book", "StrikeMarket", "StrikeRow", "build", "near", "row_from_dict"]
 
 
 class StrikeMarket(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +39,10 @@ class Book(msgspec.Struct, frozen=True):
 class StrikeRow(msgspec.Struct, frozen=True, kw_only=True):
     """One market as the table shows it. None is "not known": a missing ask is not 0, a missing probability not 50 %.
 
-    ``side`` is the one BTC is on now and ``probability`` (0 to 1) the chance that this side wins. Differentials are
-    probability less ask less the taker fee of one contract, in 1/10,000 dollar; ``raw_`` ones leave the fee out.
+    ``side`` is the one BTC is on now and ``probability`` (0 to 1) the model's chance that this side wins;
+    ``probability_market`` is the middle of the book for the same side and ``probability_blend`` both in log-odds.
+    Differentials are the model's probability less ask less the taker fee of one contract, in 1/10,000 dollar; ``raw_``
+    ones leave the fee out.
     """
 
     market_ticker: str
@@ -62,6 +65,9 @@ class StrikeRow(msgspec.Struct, frozen=True, kw_only=True):
     no_depth_e2: int | None
     volume_e2: int | None
     book_age_s: float | None
+    probability_market: float | None = None
+    probability_blend: float | None = None
+    model_version: str = NORMAL.version
 
     def to_dict(self) -> dict[str, Any]:
         """The row as plain data, for a jsonb column."""
@@ -86,34 +92,53 @@ def build(
     fees: FeeSchedule = CURRENT,
     averaging_s: int = AVERAGING_S,
     observed: Observed | None = None,
-    basis_sd_e2: float = 0.0,
+    basis_sd_e2: float | None = None,
     max_book_age_s: float = 30.0,
+    model: ProbabilityModel = NORMAL,
+    momentum_bp: float | None = None,
+    model_weight: float = MODEL_WEIGHT,
 ) -> list[StrikeRow]:
     """Rows of one event, lowest strike first: ``below`` strikes at or under the price and ``above`` over it.
 
     Markets whose strike is not known are left out. Without a volatility there are no probabilities and no
     differentials. A book that is invalid, crossed or older than ``max_book_age_s`` gives no prices, only its age.
+    ``model_weight`` is what the model counts beside the market's middle; ``basis_sd_e2`` None takes the model's own.
     """
+    rows = []
+    for market in near(markets, price_e2, below, above):
+        strike_e2 = _strike(market)
+        assert strike_e2 is not None  # noqa: S101 - `near` leaves the others out
+        chance = (
+            None
+            if vol_per_sqrt_s is None
+            else model.probability_yes(
+                market.strike_type, market.floor_strike_e2, market.cap_strike_e2, price_e2, seconds_to_close,
+                vol_per_sqrt_s, averaging_s, observed, momentum_bp=momentum_bp, basis_sd_e2=basis_sd_e2,
+            )
+        )  # fmt: skip
+        book = books.get(market.market_ticker)
+        row = _row(market, strike_e2, price_e2, chance, book, now_s, fees, max_book_age_s)
+        rows.append(_with_market(row, model.version, model_weight))
+    return rows
+
+
+def near(markets: Iterable[StrikeMarket], price_e2: int, below: int, above: int) -> list[StrikeMarket]:
+    """The markets around the price, lowest strike first; those whose strike is not known are left out."""
     known = sorted(
         ((strike, market) for market in markets if (strike := _strike(market)) is not None),
         key=lambda pair: (pair[0], pair[1].market_ticker),
     )
-    under = [pair for pair in known if pair[0] <= price_e2]
-    over = [pair for pair in known if pair[0] > price_e2]
-    chosen = (under[-below:] if below > 0 else []) + over[:above]
-    rows = []
-    for strike_e2, market in chosen:
-        chance = (
-            None
-            if vol_per_sqrt_s is None
-            else probability_yes(
-                market.strike_type, market.floor_strike_e2, market.cap_strike_e2, price_e2, seconds_to_close,
-                vol_per_sqrt_s, averaging_s, observed, basis_sd_e2=basis_sd_e2,
-            )
-        )  # fmt: skip
-        book = books.get(market.market_ticker)
-        rows.append(_row(market, strike_e2, price_e2, chance, book, now_s, fees, max_book_age_s))
-    return rows
+    under = [market for strike, market in known if strike <= price_e2]
+    over = [market for strike, market in known if strike > price_e2]
+    return (under[-below:] if below > 0 else []) + over[:above]
+
+
+def _with_market(row: StrikeRow, version: str, weight: float) -> StrikeRow:
+    """The row with what the market believes, and both beliefs blended."""
+    yes = market_probability(row.yes_bid_e4, row.yes_ask_e4)
+    market = yes if yes is None or row.side == "yes" else 1.0 - yes
+    mixed = None if market is None or row.probability is None else blend(row.probability, market, weight)
+    return msgspec.structs.replace(row, probability_market=market, probability_blend=mixed, model_version=version)
 
 
 def _strike(market: StrikeMarket) -> int | None:

@@ -16,12 +16,15 @@ from recio.monitoring.health import Check
 from recio.services import log
 from recio.services.feeds import stream_check
 from recio.services.runtime import Context, Worker, run
+from recio.services.spans import now_ns
 from recio.store import market_data as store
 from recio.store.db import Notification
 
 __all__ = ["BtcPriceWatchdog", "main"]
 
-_PUBLISH_S, _MODEL_S = 0.25, 2.0
+# A price that moved goes out at once, but for bursts: what follows within _BURST_S goes out together. One that stands
+# still only has to stay fresh.
+_BURST_S, _FRESH_S, _MODEL_S = 0.02, 0.25, 2.0
 _BACKFILL_S = 25 * 3600
 _LAG_MAX_S = 5.0
 Bar = list[float | int]  # [start_s, open, high, low, close, ticks]
@@ -40,8 +43,12 @@ class BtcPriceWatchdog(Worker):
         self._received_s = 0.0
         self._bar: Bar | None = None
         self._minute: Bar | None = None
-        self._bars: list[Bar] = []
+        self._bars: list[Bar] = []  # closed, to be written
+        self._minutes: list[Bar] = []
         self._published_s = self._modelled_s = float("-inf")
+        self._published_e2: int | None = None
+        self._tick_ns = 0
+        self._stamps_ns: list[int] = []
         self._model: dict[str, object] = {}
         self._bad_frames = 0
         self._feed: Feed | None = None
@@ -78,6 +85,14 @@ class BtcPriceWatchdog(Worker):
         """The feed's wake pipe."""
         return [self._feed.fileno()] if self._feed else []
 
+    def due_s(self) -> float:
+        """Until the price is to be published."""
+        return max(0.0, min(self.period_s, self._publish_due_s() - time.monotonic()))
+
+    def _publish_due_s(self) -> float:
+        moved = self._tick is not None and self._tick.price_e2 != self._published_e2
+        return self._published_s + (_BURST_S if moved else _FRESH_S)
+
     def stop(self) -> None:
         """Close the feed."""
         if self._feed:
@@ -93,23 +108,23 @@ class BtcPriceWatchdog(Worker):
                 log.warning("frame not understood", why=wrong, so_far=self._bad_frames)
                 continue
             if isinstance(message, Tick):
-                self._take(message, frame.received_s)
+                self._take(message, frame.received_s, frame.received_ns)
             elif isinstance(message, Heartbeat) and self._tick and message.last_trade_id == self._tick.trade_id:
                 self._received_s = frame.received_s  # nothing traded since: the price is as true as this heartbeat
-        if time.monotonic() - self._published_s >= _PUBLISH_S and self._tick is not None:
-            self._published_s = time.monotonic()
-            self._publish(self._tick, now_s)
+        if time.monotonic() >= self._publish_due_s() and self._tick is not None:
+            self._publish(self._tick)
+            self._published_s, self._published_e2 = time.monotonic(), self._tick.price_e2
+            self._keep_up(self._tick)
 
-    def _take(self, tick: Tick, received_s: float) -> None:
+    def _take(self, tick: Tick, received_s: float, received_ns: int) -> None:
         if self._tick is not None and tick.time_s < self._tick.time_s:
             return  # out of order: a bar never goes back
+        if self._tick is None or self._tick.price_e2 == self._published_e2:
+            self._tick_ns = received_ns  # the first frame of a burst: its age is the burst's
         self._tick, self._received_s = tick, received_s
         self._series.add(tick.time_s, tick.price_e2)
         self._bar = self._grow(self._bar, tick, 1, self._bars)
-        closed: list[Bar] = []
-        self._minute = self._grow(self._minute, tick, 60, closed)
-        if closed:
-            store.save_candles(self.db, [tuple(bar) for bar in closed])  # type: ignore[misc]
+        self._minute = self._grow(self._minute, tick, 60, self._minutes)
         self.useful(received_s)
 
     @staticmethod
@@ -123,19 +138,30 @@ class BtcPriceWatchdog(Worker):
         bar[4], bar[5] = tick.price_e2, bar[5] + 1
         return bar
 
-    def _publish(self, tick: Tick, now_s: float) -> None:
-        if self._bars:
-            store.save_bars(self.db, [tuple(bar) for bar in self._bars])  # type: ignore[misc]
-            self._bars.clear()
-        if time.monotonic() - self._modelled_s >= _MODEL_S or not self._model:
-            self._modelled_s = time.monotonic()
+    def _publish(self, tick: Tick) -> None:
+        """The newest price, before anything else: others wait for it."""
+        if not self._model:
             self._model = self._measure(tick)
         row = {
             "price_e2": tick.price_e2,
             "exchange_time": store.when(tick.time_s),
             "received_at": store.when(self._received_s),
         }
-        store.save_price(self.db, row | self._model)
+        moved = tick.price_e2 != self._published_e2
+        self._stamps_ns = [self._tick_ns, now_ns()] if moved else self._stamps_ns  # no news, no new trace
+        store.save_price(self.db, row | self._model, self._stamps_ns)
+
+    def _keep_up(self, tick: Tick) -> None:
+        """What can wait until the price is out: closed bars, and the slow figures beside the price."""
+        bars, self._bars = self._bars, []
+        if bars:
+            store.save_bars(self.db, [tuple(bar) for bar in bars])  # type: ignore[misc]
+        if self._minutes:
+            store.save_candles(self.db, [tuple(bar) for bar in self._minutes])  # type: ignore[misc]
+            self._minutes = []
+        if time.monotonic() - self._modelled_s >= _MODEL_S:
+            self._modelled_s = time.monotonic()
+            self._model = self._measure(tick)
 
     def _measure(self, tick: Tick) -> dict[str, object]:
         price_at, at_s = self._series.price_at, tick.time_s

@@ -16,7 +16,7 @@ from recio.exchange.kalshi.models import Market
 from recio.exchange.kalshi.subscribe import subscribe
 from recio.monitoring.health import Check
 from recio.services import log
-from recio.services.feeds import kalshi_client, kalshi_feed, stream_check
+from recio.services.feeds import Budget, kalshi_client, kalshi_feed, stream_check
 from recio.services.runtime import Context, Worker, run
 from recio.store import market_data as store
 from recio.store.db import Notification
@@ -48,7 +48,8 @@ class KalshiApiWatchdog(Worker):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self._client = kalshi_client(self.settings)
+        self._client = kalshi_client(self.settings, "kalshi_api_watchdog")
+        self._budget = Budget(self._client)
         self._books, self._subscription = Books(), BookSubscription()
         self._markets: dict[str, Market] = {}
         self._saved: dict[str, Market] = {}
@@ -193,6 +194,7 @@ class KalshiApiWatchdog(Worker):
         self._saved = {t: m for t, m in self._saved.items() if t in self._markets} | {m.ticker: m for m in markets}
 
     def _probe(self, now_s: float) -> None:
+        self._budget.keep()
         status = self._client.exchange_status()
         self._client.balance()  # a signed call: proves key, clock and account, not only that a port answers
         self._save_state(now_s, status.exchange_active, status.trading_active)

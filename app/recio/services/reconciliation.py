@@ -1,31 +1,38 @@
-"""The account held against the ledger: a difference is an incident with both numbers, never patched over."""
+"""The account held against the ledger, and the ledger against its own log: a difference is an incident with both
+numbers, never patched over.
+"""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 
-from recio.contract.settings import Settings
-from recio.exchange.kalshi.client import KalshiClient
 from recio.monitoring.health import Check
 from recio.services import log
-from recio.store import account as store
-from recio.store.db import Database
-from recio.store.system import close_incident, open_incident
+from recio.services.account_desk import AccountDesk
+from recio.services.ledger_port import Row
+from recio.trading.events import Mismatch, differences, is_provable
 from recio.trading.reconcile import ExchangeRecords, LedgerRecords, OrderRecord, Reconciliation, reconcile
 from recio.trading.states import order_state_of_answer
 
-__all__ = ["reconcile_account"]
+__all__ = ["prove_log", "reconcile_account", "unproven"]
 
 _WINDOW_S = 3600.0
 _EDGE_S = 120.0
 _GRACE_S = 15.0  # reads lag writes on the exchange's side
 _INCIDENT = "account differs from ledger"
-_ACTION = "Compare Account and History; entries wait until both agree"
+_ACTION = "Compare Account and History; entries wait until both agree. A deposit: recio account accept-balance"
+_LOG_INCIDENT = "trade differs from its log"
+_LOG_ACTION = "Something else than trade_manager changed users.trades; compare `recio trade show` with the log"
+_SEEN_BY = "kalshi_account_sync"
 
 
-def _exchange_records(client: KalshiClient, since_s: float) -> ExchangeRecords:
+def _exchange_records(desk: AccountDesk, since_s: float) -> ExchangeRecords:
     """Read everything; an ExchangeError passes through: a failed query never means flat."""
     since = int(since_s)
+    fills = desk.client.fills(min_ts=since)
+    touched: dict[str, float] = {}
+    for fill in fills:
+        touched[fill.market_ticker] = max(touched.get(fill.market_ticker, 0.0), fill.ts_s)
     return ExchangeRecords(
         orders=[
             OrderRecord(
@@ -35,21 +42,26 @@ def _exchange_records(client: KalshiClient, since_s: float) -> ExchangeRecords:
                 filled_e2=order.fill_count_e2,
                 changed_s=order.last_update_time_s or order.created_time_s or 0.0,
             )
-            for order in client.orders(min_ts=since)
+            for order in desk.client.orders(min_ts=since)
         ],
-        fills={fill.fill_id: fill.count_e2 for fill in client.fills(min_ts=since)},
-        positions={p.market_ticker: p.position_e2 for p in client.positions() if p.position_e2},
-        balance_e6=None,
+        fills={fill.fill_id: fill.count_e2 for fill in fills},
+        positions={p.market_ticker: p.position_e2 for p in desk.client.positions() if p.position_e2},
+        balance_e6=desk.client.balance().balance_e6,
+        touched_s=touched,
     )
 
 
-def _ledger_records(db: Database, mode: str, since_s: float) -> LedgerRecords:
+def _ledger_records(desk: AccountDesk, since_s: float, anchor: Row | None) -> tuple[LedgerRecords, int | None]:
     # Read from earlier than the exchange's list: what lies near its start may be in only one of them.
-    view = store.ledger_view(db, mode, since_s - _EDGE_S)
+    view = desk.store.ledger_view(desk.db, desk.mode, since_s - _EDGE_S)
     dated = {row["client_order_id"]: row["at_s"] for row in view["orders"]}
     dated |= {row["fill_id"]: row["at_s"] for row in view["fills"]}
-    touched = {row["market_ticker"]: row["changed_s"] for row in [*view["fills"], *view["positions"]]}
-    return LedgerRecords(
+    touched: dict[str, float] = {}
+    for row in [*view["fills"], *view["positions"]]:
+        touched[row["market_ticker"]] = max(touched.get(row["market_ticker"], 0.0), row["changed_s"])
+    cash_e6: int | None = view["cash_e6"] if view["cash_known"] else None
+    expected = None if anchor is None or cash_e6 is None else anchor["balance_e6"] + cash_e6 - anchor["cash_e6"]
+    records = LedgerRecords(
         orders=[
             OrderRecord(
                 client_order_id=row["client_order_id"],
@@ -62,28 +74,52 @@ def _ledger_records(db: Database, mode: str, since_s: float) -> LedgerRecords:
         ],
         fills={row["fill_id"]: row["count_e2"] for row in view["fills"]},
         positions={row["market_ticker"]: row["position_e2"] for row in view["positions"] if row["position_e2"]},
+        balance_e6=expected,
         settling=frozenset(row["market_ticker"] for row in view["positions"] if row["settling"]),
         touched_s=touched,
         edge=frozenset(key for key, at_s in dated.items() if at_s < since_s + _EDGE_S),
     )
+    return records, cash_e6
 
 
-def reconcile_account(db: Database, client: KalshiClient, settings: Settings) -> Check:
+def reconcile_account(desk: AccountDesk) -> Check:
     """One reconciliation; keeps its outcome, opens or closes the incident, gives the health check."""
-    now_s = time.time()
+    now_s = desk.clock()
+    anchor = desk.store.cash_anchor(desk.db, desk.mode)
     # The ledger first: what the exchange learns in between is only newer, and the grace time covers it.
-    ours = _ledger_records(db, settings.mode, now_s - _WINDOW_S)
-    found: Reconciliation = reconcile(_exchange_records(client, now_s - _WINDOW_S), ours, now_s, grace_s=_GRACE_S)
+    ours, cash_e6 = _ledger_records(desk, now_s - _WINDOW_S, anchor)
+    theirs = _exchange_records(desk, now_s - _WINDOW_S)
+    found: Reconciliation = reconcile(theirs, ours, now_s, grace_s=_GRACE_S)
     rows = [
         {"about": d.about, "key": d.key, "ledger": d.ledger, "exchange": d.exchange, "why": d.why}
         for d in found.differences
     ]
-    store.save_reconciliation(db, settings.mode, rows)
+    desk.store.save_reconciliation(desk.db, desk.mode, rows)
     if found.ok:
-        close_incident(db, _INCIDENT)
+        quiet = not found.waiting and not ours.settling
+        if anchor is None and quiet and cash_e6 is not None and theirs.balance_e6 is not None:
+            desk.store.set_cash_anchor(desk.db, desk.mode, theirs.balance_e6, cash_e6)
+        desk.store.close_incident(desk.db, _INCIDENT)
         return Check("reconciliation", True)
     told = "; ".join(f"{d.about} {d.key}: ledger {d.ledger}, exchange {d.exchange}" for d in found.differences[:5])
     told = told or f"not read: {', '.join(found.unread)}"
-    if open_incident(db, _INCIDENT, "critical", told, _ACTION, "kalshi_account_sync"):
+    if desk.store.open_incident(desk.db, _INCIDENT, "critical", told, _ACTION, _SEEN_BY):
         log.warning("account differs from ledger", differences=told)
     return Check("reconciliation", False, told)
+
+
+def unproven(trades: Sequence[Row]) -> list[Mismatch]:
+    """Where rows of users.trades, each with its ``events``, are not the fold of their logs."""
+    return [wrong for trade in trades if is_provable(trade["events"]) for wrong in differences(trade, trade["events"])]
+
+
+def prove_log(desk: AccountDesk, trades: Sequence[Row]) -> Check:
+    """Hold trades against their logs; opens or closes the incident, gives the health check."""
+    wrong = unproven(trades)
+    if not wrong:
+        desk.store.close_incident(desk.db, _LOG_INCIDENT)
+        return Check("log", True)
+    told = "; ".join(f"trade {m.trade_id} {m.column}: row {m.row}, log {m.log}" for m in wrong[:5])
+    if desk.store.open_incident(desk.db, _LOG_INCIDENT, "critical", told, _LOG_ACTION, _SEEN_BY):
+        log.warning(_LOG_INCIDENT, differences=told)
+    return Check("log", False, told)

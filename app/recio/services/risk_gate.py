@@ -8,13 +8,14 @@ from typing import Any
 
 from recio.contract.settings import Settings
 from recio.market.book_math import ask_e4
+from recio.services.kill_switch import kill_file_reason
 from recio.store.db import Database
 from recio.store.ledger import risk_facts
 from recio.store.system import setting
 from recio.trading.risk import Intent, RiskFacts, check, sentence
-from recio.trading.settings import RiskLimits, SettingError, read
+from recio.trading.settings import KillSwitch, RiskLimits, SettingError, read
 
-__all__ = ["entry_refusals"]
+__all__ = ["entry_refusals", "facts_for_entry"]
 
 Row = dict[str, Any]
 _DEPENDENCIES_MAX_AGE_S = 15.0
@@ -44,21 +45,34 @@ def entry_refusals(db: Database, settings: Settings, order: Row, already_recorde
         count_e2=order["count_e2"],
         limit_price_e4=order["limit_price_e4"],
     )
-    refusals = check(intent, _facts(facts, order, already_recorded), limits)
+    refusals = check(intent, facts_for_entry(facts, order, already_recorded), limits)
     return [sentence(refusals)] if refusals else []
 
 
-def _facts(row: Row, order: Row, own_trade: int | None) -> RiskFacts:
+def _kill_switch(value: Row | None) -> tuple[bool | None, str]:
+    """On or not, and why; None, which refuses, for a setting that cannot be read."""
+    by_file = kill_file_reason()
+    if by_file is not None:
+        return True, by_file
+    try:
+        switch = read(KillSwitch, value)  # never set by the user is off
+    except SettingError:
+        return None, ""
+    return switch.on, switch.why
+
+
+def facts_for_entry(row: Row, order: Row, own_trade: int | None = None, now_s: float | None = None) -> RiskFacts:
+    """The facts of store.ledger.risk_facts as the rules want them; ``own_trade`` is left out of what is live."""
     others = [t for t in row["live_trades"] if t["trade_id"] != own_trade]
     market, exchange, balance = row["market"] or {}, row["exchange"] or {}, row["balance"] or {}
     dependencies, reconciled = row["dependencies"] or {}, row["reconciliation"] or {}
-    switch = row["kill_switch"] or {"on": False}  # never set by the user is off; an unreadable row raised before
+    killed, why = _kill_switch(row["kill_switch"])
     believed = dependencies.get("age_s", 1e9) <= _DEPENDENCIES_MAX_AGE_S
     opposite = row["no_bids"] if order["side"] == "yes" else row["yes_bids"]
     return RiskFacts(
-        now_s=time.time(),
-        kill_switch=bool(switch["on"]),
-        kill_switch_why=str(switch.get("why", "")),
+        now_s=time.time() if now_s is None else now_s,
+        kill_switch=killed,
+        kill_switch_why=why,
         entries_allowed=bool(dependencies["entries_allowed"]) if believed else None,
         entries_blocked_by=str(dependencies.get("root_cause", "")),
         exchange_trading=exchange["exchange_active"] and exchange["trading_active"] if exchange else None,

@@ -27,6 +27,7 @@ from recio.contract import Contract, load
 from recio.contract.settings import Settings, load_settings
 from recio.services import log
 from recio.services.health import Check, HealthFile, sd_notify
+from recio.services.spans import Spans, now_ns
 from recio.store.db import Database, DatabaseGone, Notification
 from recio.store.schema import SchemaMismatch, require_schema
 
@@ -57,6 +58,8 @@ class Worker(ABC):
     def __init__(self, ctx: Context) -> None:
         self.ctx, self.db, self.settings = ctx, ctx.db, ctx.settings
         self.useful_s: float | None = None
+        self.woke_ns = 0  # when this round began, by the host's monotonic clock
+        self.spans = Spans()  # written after the round
 
     def start(self) -> None:
         """Once, after the database is there: read state, open feeds."""
@@ -72,6 +75,10 @@ class Worker(ABC):
     def sources(self) -> list[int]:
         """File descriptors beside the database's that should start a round."""
         return []
+
+    def due_s(self) -> float:
+        """The longest rest before the next round, in seconds, when nothing wakes it."""
+        return self.period_s
 
     def stop(self) -> None:
         """Close feeds; the runtime closes the database."""
@@ -131,7 +138,7 @@ class _Loop:
 
     def rest(self, worker: Worker, db: Database) -> None:
         """Until the next round is due; a long rest is no silence, the report is renewed meanwhile."""
-        until_s = time.monotonic() + (0 if db.pending else worker.period_s)
+        until_s = time.monotonic() + (0 if db.pending else worker.due_s())
         while not self.stopping:
             left_s = until_s - time.monotonic()
             if self.wait([db.fileno(), *worker.sources()], min(max(left_s, 0.0), _HEALTH_EVERY_S)):
@@ -161,8 +168,9 @@ class _Loop:
             worker.useful_s = self.useful_s
             worker.start()
             while not self.stopping:
-                now_s = time.time()
+                worker.woke_ns, now_s = now_ns(), time.time()
                 self.round(worker, db, now_s)
+                worker.spans.flush(db)
                 self.useful_s = worker.useful_s
                 self.retry_s = _RETRY_FIRST_S
                 self.say(self.own_checks(worker, time.time()))

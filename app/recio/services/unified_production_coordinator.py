@@ -4,107 +4,151 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
+from recio.market.model import NORMAL, ProbabilityModel
 from recio.market.series import PriceSeries
 from recio.market.settlement import observe
-from recio.market.strike_table import Book, StrikeMarket, build
+from recio.market.strike_table import Book, StrikeMarket, build, near
 from recio.monitoring.health import Check
 from recio.services import log
+from recio.services.model_source import current_model
 from recio.services.runtime import Context, Worker, run
+from recio.services.spans import now_ns
 from recio.store import market_data as store
 from recio.store.db import Notification
+from recio.store.models import keep_results
 from recio.store.system import prune
 
 __all__ = ["UnifiedProductionCoordinator", "main"]
 
+Row = dict[str, Any]
 _PRICE_MAX_AGE_S = 5.0
+_LIST_S = 1.0
+_STRIKES_EACH_SIDE = 7
 _PRUNE_S, _PRUNE_FIRST_S = 600.0, 60.0
 
 
 class UnifiedProductionCoordinator(Worker):
-    """A table an event, once a second, only from a fresh price: an old one is not published again as if it were new."""
+    """A table an event at every move of the price and once a second, only from a fresh price: an old one is not
+    published again as if it were new. What changes slowly (which events and strikes there are) is read between moves."""
 
     name = "unified_production_coordinator"
-    channels = ("price",)
+    channels = ("price", "model")
     period_s = 1.0
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._series = PriceSeries()
-        self._built_s = float("-inf")
+        self._built_s = self._listed_s = float("-inf")
+        self._built_from_ns = 0
         self._prune_due_s = time.monotonic() + _PRUNE_FIRST_S
         self._why = "no price yet"
-        self._events = 0
+        self._events: list[Row] = []
+        self._markets: dict[str, list[StrikeMarket]] = {}
+        self._model: ProbabilityModel = NORMAL
+        self._model_why = ""
 
     def start(self) -> None:
         """The last minutes of prices, for the settlement's average."""
         for at_s, price_e2 in store.bar_closes(self.db, time.time() - 180):
             self._series.add(at_s, price_e2)
+        self._model, self._model_why = current_model(self.db)
 
     def work(self, notes: Sequence[Notification], now_s: float) -> None:
-        """Keep the newest price; build when a second has passed."""
+        """Keep the newest price; build when it moved or a second has passed."""
+        if any(note.channel == "model" for note in notes):
+            self._model, self._model_why = current_model(self.db)
         price = store.newest_price(self.db)
         if price is not None:
             self._series.add(price["exchange_s"], price["price_e2"])
-        if time.monotonic() - self._built_s < self.period_s * 0.9:
+        tick_ns = price["stamps_ns"][0] if price and price["stamps_ns"] else 0
+        moved = tick_ns != self._built_from_ns
+        if not moved and time.monotonic() - self._built_s < self.period_s * 0.9:
             return
-        self._built_s = time.monotonic()
+        self._built_s, self._built_from_ns = time.monotonic(), tick_ns
         if price is None or price["age_s"] > _PRICE_MAX_AGE_S:
             self._why = "no price yet" if price is None else f"the price is {price['age_s']:.0f} s old"
             return
-        events = store.live_events(self.db, self.settings.mode)
-        for event in events:
-            self._build(event, price, now_s)
-        self._events = len(events)
+        if not self._events:
+            self._list()
+        events = [event for event in self._events if event["close_s"] > now_s]
+        self._build_all(events, price, now_s, price["stamps_ns"] if moved else [])
         self._why = "" if events else "no event is open"
         if events:
             self.useful(now_s)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """After the tables are out: read anew which events there are, and remove what is old."""
+        if time.monotonic() - self._listed_s >= _LIST_S:
+            self._list()
         if time.monotonic() >= self._prune_due_s:
             self._prune_due_s = time.monotonic() + _PRUNE_S
-            log.info("retention", **{table: count for table, count in prune(self.db).items()})
+            kept = keep_results(self.db)
+            log.info("retention", results_kept=kept, **{table: count for table, count in prune(self.db).items()})
 
-    def _build(self, event: dict[str, object], price: dict[str, object], now_s: float) -> None:
-        rows = store.markets_of_event(self.db, str(event["event_ticker"]))
-        markets = [
-            StrikeMarket(
-                market_ticker=row["market_ticker"],
-                strike_type=row["strike_type"],
-                floor_strike_e2=row["floor_strike_e2"],
-                cap_strike_e2=row["cap_strike_e2"],
-                volume_e2=row["volume_e2"],
+    def _list(self) -> None:
+        self._listed_s = time.monotonic()
+        self._events = store.live_events(self.db, self.settings.mode)
+        self._markets = {event["event_ticker"]: [] for event in self._events}
+        for row in store.markets_of_events(self.db, list(self._markets)):
+            self._markets[row["event_ticker"]].append(
+                StrikeMarket(
+                    market_ticker=row["market_ticker"],
+                    strike_type=row["strike_type"],
+                    floor_strike_e2=row["floor_strike_e2"],
+                    cap_strike_e2=row["cap_strike_e2"],
+                    volume_e2=row["volume_e2"],
+                )
             )
-            for row in rows
-        ]
-        books = {
-            row["market_ticker"]: Book(row["yes_bids"], row["no_bids"], now_s - row["book_age_s"], row["valid"])
-            for row in rows
-            if row["yes_bids"] is not None
+
+    def _build_all(self, events: Sequence[Row], price: Row, now_s: float, trace_ns: Sequence[int]) -> None:
+        """All events at once: one question for the books, one message with the tables."""
+        chosen = {
+            event["event_ticker"]: near(
+                self._markets[event["event_ticker"]], price["price_e2"], _STRIKES_EACH_SIDE, _STRIKES_EACH_SIDE
+            )
+            for event in events
         }
-        close_s = float(event["close_s"])  # type: ignore[arg-type]
+        tickers = [market.market_ticker for markets in chosen.values() for market in markets]
+        books = {
+            row["market_ticker"]: Book(row["yes_bids"], row["no_bids"], row["received_s"], row["valid"])
+            for row in store.books_of_markets(self.db, tickers)
+        }
+        tables = [self._table(event, chosen[event["event_ticker"]], books, price, now_s) for event in events]
+        stamps_ns = [*trace_ns, self.woke_ns, now_ns()] if trace_ns else []
+        store.save_strike_tables(self.db, [table | {"stamps_ns": stamps_ns} for table in tables])
+
+    def _table(
+        self, event: Row, markets: Sequence[StrikeMarket], books: dict[str, Book], price: Row, now_s: float
+    ) -> Row:
+        close_s = event["close_s"]
         table = build(
             markets,
             books,
-            int(price["price_e2"]),  # type: ignore[call-overload]
+            price["price_e2"],
             close_s - now_s,
-            price["volatility_per_sqrt_s"],  # type: ignore[arg-type]
+            price["volatility_per_sqrt_s"],
             now_s,
+            below=_STRIKES_EACH_SIDE,
+            above=_STRIKES_EACH_SIDE,
             observed=observe(self._series.price_at, close_s, now_s),
+            model=self._model,
+            momentum_bp=price["momentum_bp"],
         )
-        store.save_strike_table(
-            self.db,
-            {
-                "event_ticker": event["event_ticker"],
-                "series_ticker": event["series_ticker"],
-                "close_time": event["close_time"],
-                "price_e2": price["price_e2"],
-                "price_age_s": price["age_s"],
-                "rows": [row.to_dict() for row in table],
-            },
-        )
+        return {
+            "event_ticker": event["event_ticker"],
+            "series_ticker": event["series_ticker"],
+            "close_time": event["close_time"],
+            "price_e2": price["price_e2"],
+            "price_age_s": price["age_s"],
+            "rows": [row.to_dict() for row in table],
+        }
 
     def checks(self, now_s: float) -> list[Check]:
-        """There was something to build from."""
-        return [Check("input", not self._why, self._why)]
+        """There was something to build from, and the model is the one that was chosen."""
+        return [Check("input", not self._why, self._why), Check("model", not self._model_why, self._model_why)]
 
 
 def main() -> int:

@@ -7,14 +7,17 @@ the runtime then closes it, says so in the service's health and connects again.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import psycopg2
 import psycopg2.extensions
 import psycopg2.extras
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 __all__ = ["DEFAULT_DSN", "Database", "DatabaseGone", "Notification", "connect", "dsn_from_environment"]
 
@@ -53,7 +56,27 @@ def connect(application_name: str, dsn: str | None = None) -> Any:
         cursor_factory=psycopg2.extras.RealDictCursor,
     )
     connection.autocommit = True
+    for register in (psycopg2.extras.register_default_json, psycopg2.extras.register_default_jsonb):
+        register(connection, loads=msgspec.json.decode)  # five times as fast as the standard library's
     return connection
+
+
+_PLACE = re.compile(r"%(?:\((\w+)\))?([s%])")
+
+
+def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
+    """A statement with $1, $2 ... for its places, and the places' names in that order ('' for plain %s)."""
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        if found[2] == "%":
+            return "%"
+        name = found[1] or ""
+        if not name or name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1 if name else len(names)}"
+
+    return _PLACE.sub(number, sql), tuple(names)
 
 
 class Database:
@@ -61,50 +84,102 @@ class Database:
 
     def __init__(self, application_name: str, dsn: str | None = None) -> None:
         self._connection = connect(application_name, dsn)
+        self._prepared: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._waiting: list[bytes] = []  # statements that travel with the next one
+        self._in_transaction = False
 
     def fileno(self) -> int:
         """The socket, for select(): readable when a notification may have come."""
         return int(self._connection.fileno())
 
+    def _send(self, cursor: Any, text: bytes) -> None:
+        """A finished statement, in one message with those that wait to go before it."""
+        if self._waiting:
+            text, self._waiting = b"; ".join([*self._waiting, text]), []
+        cursor.execute(text)
+
     def all(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
         """Every row of a query."""
         with self._connection.cursor() as cursor:
-            cursor.execute(sql, params or None)
+            self._send(cursor, cursor.mogrify(sql, params or None))
             return [dict(row) for row in cursor.fetchall()]
 
     def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
         """The first row of a query, or None."""
         with self._connection.cursor() as cursor:
-            cursor.execute(sql, params or None)
+            self._send(cursor, cursor.mogrify(sql, params or None))
             row = cursor.fetchone()
             return dict(row) if row is not None else None
+
+    def hot(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
+        """Every row of a query on the path of an order: parsed and planned at its first use on this connection only.
+
+        The same rows as ``all``; the types of its places must follow from the statement (else cast: ``%s::int``).
+        """
+        with self._connection.cursor() as cursor:
+            known = self._prepared.get(sql)
+            if known is None:
+                text, names = _numbered(sql)
+                known = (f"hot_{len(self._prepared) + 1}", names)
+                self._send(cursor, f"PREPARE {known[0]} AS {text}".encode())
+                self._prepared[sql] = known
+            handle, names = known
+            values = [params[name] for name in names] if isinstance(params, Mapping) else list(params)
+            places = f" ({', '.join(['%s'] * len(values))})" if values else ""
+            self._send(cursor, cursor.mogrify(f"EXECUTE {handle}{places}", values or None))
+            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Execute a statement; gives the number of rows it touched."""
         with self._connection.cursor() as cursor:
-            cursor.execute(sql, params or None)
+            self._send(cursor, cursor.mogrify(sql, params or None))
             return int(cursor.rowcount)
+
+    def later(self, sql: str, params: Params = ()) -> None:
+        """A statement whose answer nobody needs: inside a transaction it travels with the next one, at the latest with
+        COMMIT, which then raises its error; outside it is ``run``."""
+        if not self._in_transaction:
+            self.run(sql, params)
+            return
+        with self._connection.cursor() as cursor:
+            self._waiting.append(cursor.mogrify(sql, params or None))
+
+    def batch(self, statements: Sequence[tuple[str, Params]], durable: bool = True) -> None:
+        """Several statements, all or nothing, in one round trip. ``durable`` as in ``transaction``."""
+        with self.transaction(durable):
+            for sql, params in statements:
+                self.later(sql, params)
 
     def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """One INSERT ... VALUES %s for many rows in one round trip."""
         if rows:
             with self._connection.cursor() as cursor:
+                if self._waiting:
+                    before, self._waiting = self._waiting, []
+                    cursor.execute(b"; ".join(before))
                 psycopg2.extras.execute_values(cursor, sql, rows, page_size=500)
 
     @contextmanager
     def transaction(self, durable: bool = True) -> Iterator[None]:
-        """All or nothing. ``durable=False`` is for ticks and heartbeats only: a power cut may lose the last 0.6 s."""
-        self.run("BEGIN")
+        """All or nothing. ``durable=False`` is for ticks and heartbeats only: a power cut may lose the last 0.6 s.
+
+        BEGIN travels with the first statement and COMMIT with the last ``later`` ones: round trips are milliseconds
+        when the machine is busy.
+        """
+        opening = [b"BEGIN"] if durable else [b"BEGIN", b"SET LOCAL synchronous_commit = off"]
+        self._waiting, self._in_transaction = list(opening), True
         try:
-            if not durable:
-                self.run("SET LOCAL synchronous_commit = off")
             yield
+            if self._waiting != opening:  # else nothing was asked for
+                self.run("COMMIT")
         except BaseException:
-            if not self._connection.closed:
+            self._waiting = []
+            if not self._connection.closed and self._connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
                 with suppress(*DatabaseGone):  # a connection that broke in between has rolled back by itself
                     self.run("ROLLBACK")  # not .rollback(): in autocommit mode psycopg2 sends nothing for it
             raise
-        self.run("COMMIT")
+        finally:
+            self._waiting, self._in_transaction = [], False
 
     def listen(self, channels: Sequence[str]) -> None:
         """Subscribe to notification channels."""
@@ -113,7 +188,7 @@ class Database:
 
     def notify(self, channel: str, payload: object = "") -> None:
         """Send a notification; inside a transaction it goes out with the commit."""
-        self.run("SELECT pg_notify(%s, %s)", (channel, str(payload)))
+        self.later("SELECT pg_notify(%s, %s)", (channel, str(payload)))
 
     def notifications(self) -> list[Notification]:
         """What has arrived since the last call; never waits."""

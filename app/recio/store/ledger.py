@@ -1,9 +1,7 @@
-"""The ledger's queries: trades, orders, fills, settlements. Writers: trade_manager, trade_executor, kalshi_account_sync."""
+"""The ledger's queries: trades, orders, fills, settlements. Writers: trade_manager and trade_executor."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from psycopg2.extras import Json
@@ -20,10 +18,11 @@ __all__ = [
     "insert_order",
     "insert_trade",
     "live_trades",
+    "market_row",
     "new_tickets",
+    "note_lookup",
+    "opposite_held",
     "orders_of_trade",
-    "record_fills",
-    "record_settlements",
     "risk_facts",
     "settlement_of",
     "trade_by_id",
@@ -37,7 +36,7 @@ Row = dict[str, Any]
 # ------------------------------------------------------------------ tickets
 def new_tickets(db: Database, user_id: str) -> list[Row]:
     """Tickets nobody decided yet, oldest first."""
-    return db.all(
+    return db.hot(
         "SELECT *, extract(epoch FROM now() - created_at) AS age_s FROM users.tickets"
         " WHERE state = 'new' AND user_id = %s ORDER BY ticket_id",
         (user_id,),
@@ -46,7 +45,7 @@ def new_tickets(db: Database, user_id: str) -> list[Row]:
 
 def decide_ticket(db: Database, ticket_id: int, state: str, reason: str, trade_id: int | None) -> None:
     """Accept or refuse a ticket, once."""
-    db.run(
+    db.later(
         "UPDATE users.tickets SET state = %s, reason = %s, trade_id = coalesce(%s, trade_id), decided_at = now()"
         " WHERE ticket_id = %s AND state = 'new'",
         (state, reason, trade_id, ticket_id),
@@ -66,7 +65,7 @@ def insert_trade(db: Database, row: Row) -> int:
 def update_trade(db: Database, user_id: str, trade_id: int, changes: Row) -> None:
     """Set columns of one trade."""
     sets = ", ".join(f"{name} = %({name})s" for name in changes)
-    db.run(
+    db.later(
         f"UPDATE users.trades SET {sets} WHERE user_id = %(key_user)s AND trade_id = %(key_trade)s",  # noqa: S608
         changes | {"key_user": user_id, "key_trade": trade_id},
     )
@@ -74,7 +73,7 @@ def update_trade(db: Database, user_id: str, trade_id: int, changes: Row) -> Non
 
 def add_event(db: Database, user_id: str, trade_id: int, kind: str, detail: Row) -> None:
     """Append to the trade's log."""
-    db.run(
+    db.later(
         "INSERT INTO users.trade_events (user_id, trade_id, kind, detail) VALUES (%s, %s, %s, %s)",
         (user_id, trade_id, kind, Json(detail)),
     )
@@ -88,6 +87,12 @@ def live_trades(db: Database, user_id: str, mode: str) -> list[Row]:
         " OR state = 'error' AND created_at > now() - interval '1 day') ORDER BY trade_id",
         (user_id, mode),
     )
+
+
+def market_row(db: Database, mode: str, ticker: str) -> Row | None:
+    """A market as last seen, or None."""
+    rows = db.hot("SELECT * FROM live_data.markets WHERE market_ticker = %s AND mode = %s", (ticker, mode))
+    return rows[0] if rows else None
 
 
 def trade_by_id(db: Database, user_id: str, trade_id: int) -> Row | None:
@@ -114,16 +119,19 @@ def claim_intent(db: Database, mode: str) -> Row | None:
     Exits go before entries. While any order's outcome is unknown no entry goes, and no exit of that same trade.
     """
     with db.transaction():
-        row = db.one(
+        rows = db.hot(
             "SELECT * FROM users.orders o WHERE state = 'intent' AND mode = %(mode)s AND NOT EXISTS"
             " (SELECT FROM users.orders u WHERE u.mode = %(mode)s AND u.state IN ('sending', 'unknown')"
             " AND (o.purpose = 'entry' OR u.trade_id = o.trade_id))"
             " ORDER BY (purpose = 'exit') DESC, order_id LIMIT 1 FOR UPDATE SKIP LOCKED",
             {"mode": mode},
         )
-        if row is not None:
-            db.run("UPDATE users.orders SET state = 'sending', sent_at = now() WHERE order_id = %s", (row["order_id"],))
-        return row
+        if not rows:
+            return None
+        db.later(
+            "UPDATE users.orders SET state = 'sending', sent_at = now() WHERE order_id = %s", (rows[0]["order_id"],)
+        )
+        return rows[0]
 
 
 def finish_order(db: Database, order: Row, state: str, reason: str, **columns: Any) -> None:
@@ -132,7 +140,7 @@ def finish_order(db: Database, order: Row, state: str, reason: str, **columns: A
     sets = ", ".join(f"{name} = %({name})s" for name in columns)
     done = ", done_at = now()" if state in ("filled", "cancelled", "refused") else ""
     with db.transaction():
-        db.run(
+        db.later(
             f"UPDATE users.orders SET {sets}{done} WHERE order_id = %(key)s",  # noqa: S608 - names from code
             columns | {"key": order["order_id"]},
         )
@@ -143,12 +151,28 @@ def finish_order(db: Database, order: Row, state: str, reason: str, **columns: A
 
 def unfinished_orders(db: Database, mode: str) -> list[Row]:
     """Orders whose last word has not been heard."""
-    return db.all(
+    return db.hot(
         "SELECT *, extract(epoch FROM now() - sent_at) AS sent_age_s FROM users.orders"
         " WHERE state IN ('intent', 'sending', 'resting', 'partially_filled', 'unknown') AND mode = %s"
         " ORDER BY order_id",
         (mode,),
     )
+
+
+def note_lookup(db: Database, order_id: int, lookups: int) -> None:
+    """An unknown order was looked for and not found, so many times by now."""
+    db.run("UPDATE users.orders SET lookups = %s WHERE order_id = %s", (lookups, order_id))
+
+
+def opposite_held(db: Database, order: Row) -> bool:
+    """Whether another live trade of this account holds, or may yet hold, the other side of the order's market."""
+    row = db.one(
+        "SELECT EXISTS (SELECT FROM users.trades WHERE user_id = %(user_id)s AND mode = %(mode)s AND side <> %(side)s"
+        " AND market_ticker = %(market_ticker)s AND (state IN ('pending', 'open', 'closing', 'expired')"
+        " OR state = 'error' AND created_at > now() - interval '1 day')) AS yes",
+        order,
+    )
+    return bool(row and row["yes"])
 
 
 def orders_of_trade(db: Database, user_id: str, trade_id: int) -> list[Row]:
@@ -167,23 +191,6 @@ def events_of_trade(db: Database, user_id: str, trade_id: int) -> list[Row]:
 
 
 # ------------------------------------------------------------------ fills and settlements
-def record_fills(db: Database, mode: str, rows: Sequence[tuple[Any, ...]]) -> int:
-    """Insert fills not seen before, by fill id: (fill_id, exchange_order_id, ticker, book_side, count_e2,
-    yes_price_e4, fee_e6, is_taker, filled_at). Gives how many were new; notifies ``fill`` when any was."""
-    new = 0
-    with db.transaction():
-        for row in rows:
-            new += db.run(
-                "INSERT INTO users.fills (mode, fill_id, exchange_order_id, market_ticker, book_side, count_e2,"
-                " yes_price_e4, fee_e6, is_taker, filled_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-                " ON CONFLICT DO NOTHING",
-                (mode, *row),
-            )
-        if new:
-            db.notify("fill", new)
-    return new
-
-
 def fills_of_trade(db: Database, user_id: str, trade_id: int) -> list[Row]:
     """The fills of a trade's own orders, with each order's purpose: quantities of two trades on a ticker stay apart."""
     return db.all(
@@ -194,29 +201,18 @@ def fills_of_trade(db: Database, user_id: str, trade_id: int) -> list[Row]:
     )
 
 
-def record_settlements(db: Database, mode: str, rows: Sequence[tuple[str, str, int, int | None, datetime]]) -> int:
-    """Insert market results not seen before: (ticker, result, settlement_value_e4, revenue_e6, settled_at)."""
-    new = 0
-    with db.transaction():
-        for row in rows:
-            new += db.run(
-                "INSERT INTO users.settlements (mode, market_ticker, result, settlement_value_e4, revenue_e6, settled_at)"
-                " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (mode, *row),
-            )
-        if new:
-            db.notify("settlement", new)
-    return new
-
-
 def settlement_of(db: Database, mode: str, ticker: str) -> Row | None:
-    """A market's final result: from the account's settlements, else from the market itself; None until it is posted."""
+    """A market's final result: from the account's settlements, else from the market itself; None until it is posted.
+
+    The account's list tells a value in whole cents: the market's own value is taken where it says the same, but exactly.
+    """
     return db.one(
-        "SELECT result, settlement_value_e4, settled_at FROM users.settlements"
-        " WHERE mode = %(mode)s AND market_ticker = %(ticker)s"
-        " UNION ALL SELECT result, settlement_value_e4, updated_at FROM live_data.markets"
-        " WHERE mode = %(mode)s AND market_ticker = %(ticker)s AND result <> '' AND settlement_value_e4 IS NOT NULL"
-        " LIMIT 1",
+        "SELECT coalesce(s.result, m.result) AS result, CASE WHEN s.result IS NULL OR (m.result = s.result AND"
+        " abs(m.settlement_value_e4 - s.settlement_value_e4) < 100) THEN m.settlement_value_e4"
+        " ELSE s.settlement_value_e4 END AS settlement_value_e4, coalesce(s.settled_at, m.updated_at) AS settled_at"
+        " FROM (SELECT * FROM users.settlements WHERE mode = %(mode)s AND market_ticker = %(ticker)s) s FULL JOIN"
+        " (SELECT * FROM live_data.markets WHERE mode = %(mode)s AND market_ticker = %(ticker)s AND result <> ''"
+        "  AND settlement_value_e4 IS NOT NULL) m ON true",
         {"mode": mode, "ticker": ticker},
     )
 
@@ -224,7 +220,7 @@ def settlement_of(db: Database, mode: str, ticker: str) -> Row | None:
 # ------------------------------------------------------------------ what risk needs to know
 def risk_facts(db: Database, user_id: str, mode: str, ticker: str) -> Row:
     """One row with every fact the risk rules ask for; a fact that is not known is NULL, and NULL refuses."""
-    row = db.one(
+    rows = db.hot(
         """
         SELECT
           (SELECT value FROM users.settings WHERE user_id = %(user)s AND name = 'kill_switch') AS kill_switch,
@@ -255,5 +251,4 @@ def risk_facts(db: Database, user_id: str, mode: str, ticker: str) -> Row:
         """,
         {"user": user_id, "mode": mode, "ticker": ticker},
     )
-    assert row is not None  # noqa: S101 - one row, always
-    return row
+    return rows[0]  # one row, always

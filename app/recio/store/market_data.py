@@ -6,27 +6,28 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from psycopg2.extras import Json
 
 from recio.store.db import Database
 
 __all__ = [
     "bar_closes",
+    "books_of_markets",
     "candle_closes",
     "confirm_books",
     "exchange_state",
     "live_events",
-    "markets_of_event",
+    "markets_of_events",
     "markets_wanting_result",
     "newest_price",
     "save_bars",
     "save_books",
     "save_candles",
-    "save_entry_status",
     "save_exchange_state",
     "save_markets",
     "save_price",
-    "save_strike_table",
+    "save_strike_tables",
     "when",
 ]
 
@@ -80,26 +81,29 @@ def candle_closes(db: Database, since_s: float) -> list[tuple[float, int]]:
     return [(row["at_s"], row["close_e2"]) for row in rows]
 
 
-def save_price(db: Database, row: Row) -> None:
-    """The newest price with its momentum; one row, and a notification."""
-    row = row | {"momentum_windows": Json(row["momentum_windows"])}
+def save_price(db: Database, row: Row, stamps_ns: Sequence[int] = ()) -> None:
+    """The newest price with its momentum; one row, and a notification. ``stamps_ns``: see recio.services.spans."""
+    row = row | {"momentum_windows": Json(row["momentum_windows"]), "stamps_ns": list(stamps_ns)}
     names = ", ".join(row)
-    places = ", ".join(f"%({name})s" for name in row)
+    places = ", ".join(f"%({name})s::bigint[]" if name == "stamps_ns" else f"%({name})s" for name in row)
     sets = ", ".join(f"{name} = excluded.{name}" for name in row)
-    with db.transaction(durable=False):
-        db.run(
-            f"INSERT INTO live_data.btc_price ({names}) VALUES ({places}) ON CONFLICT (one) DO UPDATE SET {sets}",  # noqa: S608
-            row,
-        )
-        db.notify("price", row["price_e2"])
+    sql = f"INSERT INTO live_data.btc_price ({names}) VALUES ({places}) ON CONFLICT (one) DO UPDATE SET {sets}"  # noqa: S608
+    db.batch(
+        [
+            (sql, row),
+            ("SELECT pg_notify('price', %s)", (str(row["price_e2"]),)),
+        ],
+        durable=False,
+    )
 
 
 def newest_price(db: Database) -> Row | None:
     """The newest price with age_s, or None."""
-    return db.one(
+    rows = db.hot(
         "SELECT *, extract(epoch FROM now() - received_at)::float8 AS age_s,"
         " extract(epoch FROM exchange_time)::float8 AS exchange_s FROM live_data.btc_price"
     )
+    return rows[0] if rows else None
 
 
 # ------------------------------------------------------------------ markets and books
@@ -135,14 +139,21 @@ def live_events(db: Database, mode: str) -> list[Row]:
     )
 
 
-def markets_of_event(db: Database, event_ticker: str) -> list[Row]:
-    """An event's markets by strike, with their books where there are any."""
-    return db.all(
-        "SELECT m.*, extract(epoch FROM m.close_time)::float8 AS close_s, b.yes_bids, b.no_bids, b.valid,"
-        " extract(epoch FROM now() - b.received_at)::float8 AS book_age_s FROM live_data.markets m"
-        " LEFT JOIN live_data.books b USING (market_ticker) WHERE m.event_ticker = %s"
-        " ORDER BY coalesce(m.floor_strike_e2, m.cap_strike_e2), m.market_ticker",
-        (event_ticker,),
+def books_of_markets(db: Database, market_tickers: Sequence[str]) -> list[Row]:
+    """The books of some markets: market_ticker, yes_bids, no_bids, valid, received_s (epoch seconds)."""
+    return db.hot(
+        "SELECT market_ticker, yes_bids, no_bids, valid, extract(epoch FROM received_at)::float8 AS received_s"
+        " FROM live_data.books WHERE market_ticker = ANY(%s::text[])",
+        (list(market_tickers),),
+    )
+
+
+def markets_of_events(db: Database, event_tickers: Sequence[str]) -> list[Row]:
+    """The events' markets by strike: event_ticker, market_ticker, strike_type, floor_strike_e2, cap_strike_e2, volume_e2."""
+    return db.hot(
+        "SELECT event_ticker, market_ticker, strike_type, floor_strike_e2, cap_strike_e2, volume_e2 FROM live_data.markets"
+        " WHERE event_ticker = ANY(%s::text[]) ORDER BY coalesce(floor_strike_e2, cap_strike_e2), market_ticker",
+        (list(event_tickers),),
     )
 
 
@@ -201,27 +212,21 @@ def exchange_state(db: Database, mode: str) -> Row | None:
     )
 
 
-# ------------------------------------------------------------------ strike tables and entry status
-def save_strike_table(db: Database, row: Row) -> None:
-    """One event's table; a notification carries the event."""
-    with db.transaction(durable=False):
-        db.run(
-            "INSERT INTO live_data.strike_tables (event_ticker, series_ticker, close_time, built_at, price_e2,"
-            " price_age_s, rows) VALUES (%(event_ticker)s, %(series_ticker)s, %(close_time)s, now(), %(price_e2)s,"
-            " %(price_age_s)s, %(rows)s) ON CONFLICT (event_ticker) DO UPDATE SET built_at = now(),"
-            " price_e2 = excluded.price_e2, price_age_s = excluded.price_age_s, rows = excluded.rows,"
-            " close_time = excluded.close_time",
-            row | {"rows": Json(row["rows"])},
-        )
-        db.notify("strike_table", row["event_ticker"])
+# ------------------------------------------------------------------ strike tables
+def save_strike_tables(db: Database, tables: Sequence[Row]) -> None:
+    """The events' tables in one message; a notification carries each event. ``stamps_ns``: see recio.services.spans."""
+    statements: list[tuple[str, Any]] = []
+    for table in tables:
+        rows = Json(table["rows"], dumps=lambda value: msgspec.json.encode(value).decode())
+        statements.append((_SAVE_TABLE, {"stamps_ns": [], **table, "rows": rows}))
+        statements.append(("SELECT pg_notify('strike_table', %s)", (table["event_ticker"],)))
+    db.batch(statements, durable=False)
 
 
-def save_entry_status(db: Database, rows: Sequence[tuple[str, bool, str]]) -> None:
-    """Why auto entry acts or not: (ticker, acting, why); rows of closed markets go."""
-    with db.transaction(durable=False):
-        db.run_many(
-            "INSERT INTO live_data.entry_status (market_ticker, acting, why, at) VALUES %s"
-            " ON CONFLICT (market_ticker) DO UPDATE SET acting = excluded.acting, why = excluded.why, at = excluded.at",
-            [(ticker, acting, why, datetime.now(UTC)) for ticker, acting, why in rows],
-        )
-        db.run("DELETE FROM live_data.entry_status WHERE at < now() - interval '1 minute'")
+_SAVE_TABLE = (
+    "INSERT INTO live_data.strike_tables (event_ticker, series_ticker, close_time, built_at, price_e2, price_age_s, rows,"
+    " stamps_ns) VALUES (%(event_ticker)s, %(series_ticker)s, %(close_time)s, now(), %(price_e2)s, %(price_age_s)s,"
+    " %(rows)s, %(stamps_ns)s::bigint[]) ON CONFLICT (event_ticker) DO UPDATE SET built_at = now(),"
+    " price_e2 = excluded.price_e2, price_age_s = excluded.price_age_s, rows = excluded.rows,"
+    " close_time = excluded.close_time, stamps_ns = excluded.stamps_ns"
+)

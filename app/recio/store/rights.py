@@ -18,15 +18,27 @@ _READ_LEDGER = tuple(
     f"users.{t}"
     for t in (
         "tickets", "trades", "trade_events", "orders", "fills", "settlements", "positions", "balances",
-        "reconciliations", "live_trades", "settings",
+        "reconciliations", "live_trades", "settings", "order_groups", "cash_anchors",
+        "cash_checkpoints",
     )
 )  # fmt: skip
+_READ_RULES = ("users.monitors", "users.settings_versions", "users.decisions")
 _READ_SYSTEM = tuple(
     f"system.{t}"
-    for t in ("incidents", "service_samples", "host_samples", "database_samples", "dependency_state", "retention_runs")
+    for t in (
+        "incidents", "service_samples", "host_samples", "database_samples", "dependency_state", "retention_runs", "spans",
+    )
+)  # fmt: skip
+_READ_PAST = (
+    "historical_data.btc_candles_1m",
+    "analytics.trade_results",
+    "analytics.daily_pnl",
+    "analytics.models",
+    "analytics.calibrations",
+    "analytics.market_results",
 )
-_READ_PAST = ("historical_data.btc_candles_1m", "analytics.trade_results", "analytics.daily_pnl")
 _INCIDENTS = {"system.incidents": "SELECT, INSERT, UPDATE"}
+_SPANS = {"system.spans": "SELECT, INSERT"}
 
 
 def _read(*groups: tuple[str, ...]) -> dict[str, str]:
@@ -35,8 +47,9 @@ def _read(*groups: tuple[str, ...]) -> dict[str, str]:
 
 # role -> table -> privileges. The ledger and the audit log have no DELETE anywhere.
 RIGHTS: dict[str, dict[str, str]] = {
-    "main_app": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM, _READ_PAST)
+    "main_app": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
+        "users.monitors": "SELECT, INSERT, UPDATE",
         "users.users": "SELECT, UPDATE (password_hash, changed_at)",
         "users.sessions": "SELECT, INSERT, UPDATE, DELETE",
         "users.login_attempts": "SELECT, INSERT",
@@ -51,18 +64,32 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.trade_events": "SELECT, INSERT",
         "users.orders": "SELECT, INSERT",
     }
-    | _INCIDENTS,
+    | _INCIDENTS
+    | _SPANS,
     "trade_executor": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
     | {
         "users.orders": "SELECT, UPDATE (state, reason, exchange_order_id, acked_count_e2, lookups, sent_at, done_at)",
         "users.trade_events": "SELECT, INSERT",
+        "users.order_groups": "SELECT, INSERT, UPDATE (state, why, limit_e2, changed_at)",
+    }
+    | _INCIDENTS
+    | _SPANS,
+    "active_trade_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM)
+    | {
+        "users.live_trades": "SELECT, INSERT, UPDATE, DELETE",
+        "users.tickets": "SELECT, INSERT",
+        "analytics.models": "SELECT",
     }
     | _INCIDENTS,
-    "active_trade_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
-    | {"users.live_trades": "SELECT, INSERT, UPDATE, DELETE", "users.tickets": "SELECT, INSERT"}
-    | _INCIDENTS,
-    "auto_entry_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
-    | {"live_data.entry_status": "SELECT, INSERT, UPDATE, DELETE", "users.tickets": "SELECT, INSERT"},
+    "auto_entry_supervisor": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM)
+    | {
+        "live_data.entry_status": "SELECT, INSERT, UPDATE, DELETE",
+        "users.tickets": "SELECT, INSERT",
+        "users.decisions": "SELECT, INSERT",
+        "analytics.calibrations": "SELECT",
+    }
+    | _INCIDENTS
+    | _SPANS,
     "btc_price_watchdog": {
         "live_data.btc_bars_1s": "SELECT, INSERT, UPDATE",
         "live_data.btc_price": "SELECT, INSERT, UPDATE",
@@ -75,6 +102,8 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.positions": "SELECT, INSERT, UPDATE, DELETE",
         "users.balances": "SELECT, INSERT, UPDATE",
         "users.reconciliations": "SELECT, INSERT",
+        "users.cash_anchors": "SELECT, INSERT",
+        "users.cash_checkpoints": "SELECT, INSERT",
     }
     | _INCIDENTS,
     "kalshi_api_watchdog": {
@@ -92,11 +121,15 @@ RIGHTS: dict[str, dict[str, str]] = {
         "live_data.markets": "SELECT, DELETE",
         "live_data.books": "SELECT, DELETE",
         "historical_data.btc_candles_1m": "SELECT, INSERT, UPDATE",
+        "analytics.models": "SELECT",
+        "analytics.market_results": "SELECT, INSERT",
         "system.service_samples": "SELECT, DELETE",
         "system.host_samples": "SELECT, DELETE",
         "system.database_samples": "SELECT, DELETE",
         "system.retention_runs": "SELECT, INSERT",
+        "system.spans": "SELECT, DELETE",
         "users.reconciliations": "SELECT, DELETE",
+        "users.decisions": "SELECT, DELETE",
         "users.trades": "SELECT",
     },
     "system_monitor": _read(_READ_SYSTEM)
@@ -106,13 +139,18 @@ RIGHTS: dict[str, dict[str, str]] = {
     | {"system.dependency_state": "SELECT, INSERT, UPDATE"}
     | _INCIDENTS,
     "db_poller": _read(_READ_SYSTEM) | {"system.database_samples": "SELECT, INSERT"} | _INCIDENTS,
-    OPERATOR: _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM, _READ_PAST)
+    OPERATOR: _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
+        "users.monitors": "SELECT, INSERT, UPDATE",
         "users.users": "SELECT, INSERT, UPDATE",
         "users.sessions": "SELECT, DELETE",
         "users.settings": "SELECT, INSERT, UPDATE",
         "users.tickets": "SELECT, INSERT",
         "users.audit_log": "SELECT, INSERT",
+        "historical_data.btc_candles_1m": "SELECT, INSERT",
+        "analytics.models": "SELECT, INSERT, UPDATE (active, content)",
+        "analytics.calibrations": "SELECT, INSERT",
+        "users.cash_anchors": "SELECT, INSERT",
     },
 }
 SERVICE_ROLES: tuple[str, ...] = tuple(role for role in RIGHTS if role != OPERATOR)

@@ -117,8 +117,8 @@ def database_facts(db: Database, mode: str, settings: Sequence[str]) -> Row:
 
 def setting(db: Database, user_id: str, name: str) -> Row | None:
     """A setting's value, or None when the user never set it."""
-    row = db.one("SELECT value FROM users.settings WHERE user_id = %s AND name = %s", (user_id, name))
-    return None if row is None else dict(row["value"])
+    rows = db.hot("SELECT value FROM users.settings WHERE user_id = %s AND name = %s", (user_id, name))
+    return dict(rows[0]["value"]) if rows else None
 
 
 # What the coordinator may remove and when; nothing of the ledger is here, nor ever will be.
@@ -128,8 +128,10 @@ _RETENTION = {
     "live_data.books": "market_ticker NOT IN (SELECT market_ticker FROM live_data.markets WHERE close_time > now())",
     "live_data.markets": "close_time < now() - interval '1 day' AND market_ticker NOT IN"
     " (SELECT market_ticker FROM users.trades WHERE state IN ('pending', 'open', 'closing', 'expired'))",
+    "users.decisions": "kind <> 'enter' AND at < now() - interval '45 days'",
     "users.reconciliations": "ok AND at < now() - interval '7 days'",
     "system.service_samples": "at < now() - interval '1 day'",
+    "system.spans": "at < now() - interval '1 day'",
     "system.host_samples": "at < now() - interval '7 days'",
     "system.database_samples": "at < now() - interval '7 days'",
 }

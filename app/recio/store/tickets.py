@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from psycopg2.extras import Json
 
 from recio.store.db import Params
 
@@ -30,20 +33,23 @@ class Submitted:
     replayed: bool
 
 
-_COLUMNS = "user_id, mode, idempotency_key, source, kind, market_ticker, side, count_e2, limit_price_e4, trade_id"
+_COLUMNS = (
+    "user_id, mode, idempotency_key, source, kind, market_ticker, side, count_e2, limit_price_e4, trade_id, monitor_id,"
+    " entry_context"
+)
 
 
 def _submit(db: Queries, values: tuple[Any, ...]) -> Submitted:
     row = db.one(
         f"""WITH made AS (
-                INSERT INTO users.tickets ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                INSERT INTO users.tickets ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                 ON CONFLICT (user_id, idempotency_key) DO NOTHING RETURNING ticket_id)
             SELECT ticket_id, pg_notify('ticket', ticket_id::text) FROM made""",  # noqa: S608 - constant columns
         values,
     )
     if row is not None:
         return Submitted(row["ticket_id"], replayed=False)
-    user_id, _mode, key, _source, kind, ticker, side, count_e2, limit_price_e4, trade_id = values
+    user_id, _mode, key, _source, kind, ticker, side, count_e2, limit_price_e4, trade_id = values[:10]
     old = db.one("SELECT * FROM users.tickets WHERE user_id = %s AND idempotency_key = %s", (user_id, key))
     if old is None:
         raise KeyReused(f"idempotency key {key!r} is being used by another request at this moment; repeat the call")
@@ -65,9 +71,17 @@ def submit_open(
     side: str,
     count_e2: int,
     limit_price_e4: int,
+    monitor_id: str | None = None,
+    context: Mapping[str, Any] | None = None,
 ) -> Submitted:
-    """Ask for a new trade. Raises KeyReused when the key stands for something else. Decided by trade_manager."""
-    return _submit(db, (user_id, mode, key, source, "open", market_ticker, side, count_e2, limit_price_e4, None))
+    """Ask for a new trade. Raises KeyReused when the key stands for something else. Decided by trade_manager.
+
+    ``monitor_id`` and ``context`` (what it saw: plain data) stay with the ticket and its trade."""
+    seen = None if context is None else Json(dict(context))
+    return _submit(
+        db,
+        (user_id, mode, key, source, "open", market_ticker, side, count_e2, limit_price_e4, None, monitor_id, seen),
+    )
 
 
 def submit_close(
@@ -81,7 +95,7 @@ def submit_close(
     limit_price_e4: int | None = None,
 ) -> Submitted:
     """Ask to close a trade now; without a limit trade_manager takes the book's price with the exit collar."""
-    return _submit(db, (user_id, mode, key, source, "close", None, None, None, limit_price_e4, trade_id))
+    return _submit(db, (user_id, mode, key, source, "close", None, None, None, limit_price_e4, trade_id, None, None))
 
 
 def ticket_by_id(db: Queries, ticket_id: int) -> dict[str, Any]:

@@ -92,7 +92,8 @@ def books_of(db: Queries, ticker: str) -> Row | None:
 def entry_status(db: Queries) -> list[Row]:
     """Why auto entry acts or not, by market; what it is doing first."""
     return db.all(
-        "SELECT market_ticker, at, acting, why FROM live_data.entry_status ORDER BY acting DESC, at DESC LIMIT 20"
+        "SELECT market_ticker, monitor_id, at, acting, action, reason, why, differential_e4, raw_differential_e4"
+        " FROM live_data.entry_status ORDER BY acting DESC, (action = 'watch') DESC, at DESC LIMIT 60"
     )
 
 

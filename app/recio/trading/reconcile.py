@@ -33,6 +33,7 @@ class ExchangeRecords(msgspec.Struct, frozen=True, kw_only=True):
     fills: Mapping[str, int] | None  # fill id -> count_e2
     positions: Mapping[str, int] | None  # ticker -> contracts x 100, + YES, - NO
     balance_e6: int | None
+    touched_s: Mapping[str, float] = {}  # ticker -> its newest fill
 
 
 class LedgerRecords(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,8 +94,9 @@ def reconcile(
 
     if exchange.orders is not None:
         _orders(exchange.orders, ledger.orders, ledger.edge, differ)
+    # Either side may have learnt something while the other was being read.
+    newest = max((*ledger.touched_s.values(), *exchange.touched_s.values()), default=0.0)
     if exchange.fills is not None:
-        newest = max(ledger.touched_s.values(), default=0.0)
         _fills(exchange.fills, ledger.fills, ledger.edge, newest, differ)
     if exchange.positions is not None:
         for ticker in sorted(exchange.positions.keys() | ledger.positions.keys()):
@@ -102,11 +104,12 @@ def reconcile(
             if ours == theirs or (ticker in ledger.settling and theirs == 0):
                 continue
             why = "contracts held (x 100, + YES, - NO) differ"
-            differ("position", ticker, ours, theirs, why, ledger.touched_s.get(ticker, 0.0))
+            changed = max(ledger.touched_s.get(ticker, 0.0), exchange.touched_s.get(ticker, 0.0))
+            differ("position", ticker, ours, theirs, why, changed)
     cash = (ledger.balance_e6, exchange.balance_e6)
     if cash[0] is not None and cash[1] is not None and abs(cash[1] - cash[0]) > balance_tolerance_e6:
-        newest = max(ledger.touched_s.values(), default=0.0)
-        differ("balance", "cash", cash[0], cash[1], "micro-dollars differ", newest)
+        # A market past its close may have been paid already, and the ledger has not heard of it yet.
+        differ("balance", "cash", *cash, "micro-dollars differ", now_s if ledger.settling else newest)
     return Reconciliation(differences=tuple(found), unread=unread, waiting=tuple(waiting))
 
 

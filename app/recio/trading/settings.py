@@ -19,6 +19,7 @@ __all__ = [
     "KillSwitch",
     "RiskLimits",
     "SettingError",
+    "convert",
     "read",
     "to_dict",
 ]
@@ -65,39 +66,22 @@ class RiskLimits(_Setting, frozen=True, kw_only=True):
     max_reconcile_age_s: Seconds = 180.0
     max_unknown_orders: Annotated[int, Meta(ge=0, le=0)] = 0  # not negotiable
     min_time_to_close_s: Seconds = 5.0
+    max_group_count_e2: CountE2 = 50_000  # entries in any 15 s; beyond it the exchange itself stops the order group
     allow_same_entry: bool = False  # a second live trade on the same strike, side and event
 
 
 class AutoEntrySettings(_Setting, frozen=True, kw_only=True):
-    """When to enter without being asked."""
+    """What holds for every monitor: the master switch, and the pause while BTC moves too fast. The rest is a monitor's."""
 
     enabled: bool = False
-    series: tuple[str, ...] = ("KXBTCD",)
-    base_count_e2: CountE2 = 100
-    multiplier: Annotated[int, Meta(ge=1, le=3)] = 1
-    min_probability_percent: Percent = 95.0
-    min_differential_e4: Annotated[int, Meta(ge=-10_000, le=10_000)] = 25  # a quarter of a cent, after fees
-    min_volume_e2: Annotated[int, Meta(ge=0)] = 100_000  # 1000 contracts
-    max_ask_e4: PriceE4 = 9_800
-    watch_probability_margin_percent: Percent = 5.0
-    watch_differential_margin_e4: StepE4 = 300
-    min_time_to_close_s: Seconds = 120.0
-    max_time_to_close_s: Seconds = 900.0
-    cooldown_s: Seconds = 60.0  # after an order, not after a signal
-    allow_reentry: bool = False
     spike_pause_bp: Bp = 36
     spike_resume_bp: Bp = 30
     spike_resume_after_s: Seconds = 900.0
-    collar_e4: StepE4 = 100  # pay at most this over the ask that was seen
-    max_price_age_s: Seconds = 5.0
-    max_book_age_s: Seconds = 15.0
+    live_override: Annotated[str, Meta(max_length=200)] = (
+        ""  # mode live without a shown edge: trading.gate.OVERRIDE_WORDS, word for word
+    )
 
     def __post_init__(self) -> None:
-        if self.min_time_to_close_s >= self.max_time_to_close_s:
-            raise ValueError(
-                f"min_time_to_close_s {self.min_time_to_close_s:g} must be less than max_time_to_close_s "
-                f"{self.max_time_to_close_s:g}, or no moment is right"
-            )
         if self.spike_resume_bp > self.spike_pause_bp:
             raise ValueError(
                 f"spike_resume_bp {self.spike_resume_bp} must not be over spike_pause_bp {self.spike_pause_bp}, "
@@ -106,7 +90,7 @@ class AutoEntrySettings(_Setting, frozen=True, kw_only=True):
 
 
 class AutoStopSettings(_Setting, frozen=True, kw_only=True):
-    """When to close a losing trade."""
+    """When to close a losing trade: a trade made by hand; a monitor has its own. ``enabled`` is the switch for all."""
 
     enabled: bool = True
     stop_probability_percent: Percent = 40.0
@@ -129,18 +113,24 @@ KINDS: dict[str, type[KillSwitch] | type[RiskLimits] | type[AutoEntrySettings] |
     "auto_stop": AutoStopSettings,
 }
 
+S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T", KillSwitch, RiskLimits, AutoEntrySettings, AutoStopSettings)
 
 
-def read(kind: type[T], value: Mapping[str, Any] | None) -> T:
-    """A settings row's value as its type; None or an absent key is the default. SettingError names the key."""
-    name = next(key for key, known in KINDS.items() if known is kind)
+def convert(kind: type[S], value: Mapping[str, Any] | None, name: str) -> S:
+    """A mapping as its frozen type; an absent key is the default. SettingError names ``name``, the key and what is
+    allowed."""
     try:
         return msgspec.convert(dict(value or {}), kind)
     except (msgspec.ValidationError, TypeError, ValueError) as error:
         known = ", ".join(field.name for field in msgspec.structs.fields(kind))
         text = str(error).replace("$.", f"{name}.").replace("`$`", name)
         raise SettingError(f"setting {name}: {text}; its keys are {known}") from error
+
+
+def read(kind: type[T], value: Mapping[str, Any] | None) -> T:
+    """A settings row's value as its type; None or an absent key is the default. SettingError names the key."""
+    return convert(kind, value, next(key for key, known in KINDS.items() if known is kind))
 
 
 def to_dict(setting: KillSwitch | RiskLimits | AutoEntrySettings | AutoStopSettings) -> dict[str, Any]:

@@ -49,7 +49,8 @@ class StopMemory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StopDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """``action``: hold, or close (exit ``count_e2`` at ``limit_price_e4`` or better). ``alarm``: tell the user."""
+    """``action``: hold, or close (exit ``count_e2`` at ``limit_price_e4`` or better). ``alarm``: tell the user.
+    ``is_blind``: what keeps the rule from judging or closing is the desk's own view, not the market's lack of bids."""
 
     action: str
     why: str
@@ -57,6 +58,7 @@ class StopDecision(msgspec.Struct, frozen=True, kw_only=True):
     count_e2: int = 0
     limit_price_e4: int = 0  # of the trade's side; snap it to the grid downwards before sending
     alarm: bool = False
+    is_blind: bool = False
 
 
 def decide_stop(trade: HeldTrade, view: StopView, memory: StopMemory, settings: AutoStopSettings) -> StopDecision:
@@ -79,7 +81,7 @@ def decide_stop(trade: HeldTrade, view: StopView, memory: StopMemory, settings: 
         return _confirm(trade, view, memory, reason, settings)
     blind = _blind(view, settings)
     if blind:
-        return StopDecision(action="hold", why=f"cannot judge: {blind}", memory=memory, alarm=True)
+        return StopDecision(action="hold", why=f"cannot judge: {blind}", memory=memory, alarm=True, is_blind=True)
     chance = f"{(view.probability or 0.0) * 100.0:.1f} %"
     return _hold(f"probability {chance}, stop under {settings.stop_probability_percent:g} %", StopMemory())
 
@@ -137,7 +139,7 @@ def _close(trade: HeldTrade, view: StopView, memory: StopMemory, settings: AutoS
         return StopDecision(action="hold", why=f"{memory.reason}; again in {wait:.0f} s", memory=memory, alarm=alarm)
     if view.bids is None or not _fresh(view.book_age_s, settings.max_book_age_s):
         why = f"{memory.reason}; cannot close: no fresh order book"
-        return StopDecision(action="hold", why=why, memory=memory, alarm=True)
+        return StopDecision(action="hold", why=why, memory=memory, alarm=True, is_blind=True)
     walk = sell(view.bids, trade.held_e2)
     if walk.worst_e4 is None:
         why = f"{memory.reason}; cannot close: nobody bids for {trade.side.upper()}"

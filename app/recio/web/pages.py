@@ -15,7 +15,8 @@ from recio.web import sessions
 from recio.web.api_account import SettingName, log_in, log_out, store_setting
 from recio.web.desk import desk_of, session_of
 from recio.web.errors import ApiError
-from recio.web.passwords import MIN_LENGTH, hash_password, verify_password
+from recio.web.passwords import hash_password, verify_password
+from recio.web.settings_page import settings_answer, unshown
 
 __all__ = ["router"]
 
@@ -26,11 +27,7 @@ Text = Annotated[str, Form(max_length=1000)]
 # Form fields of each setting: name -> how many of the stored unit make one of the shown unit; None for a check box.
 _FIELDS: dict[str, dict[str, int | None]] = {
     "kill_switch": {"on": None},
-    "auto_entry": {
-        "enabled": None, "base_count_e2": 100, "multiplier": 1, "min_probability_percent": 1, "min_differential_e4": 100,
-        "max_ask_e4": 100, "min_time_to_close_s": 1, "max_time_to_close_s": 1, "cooldown_s": 1, "spike_pause_bp": 1,
-        "allow_reentry": None,
-    },
+    "auto_entry": {"enabled": None, "spike_pause_bp": 1, "spike_resume_bp": 1, "spike_resume_after_s": 1},
     "auto_stop": {
         "enabled": None, "stop_probability_percent": 1, "confirm_after_s": 1, "min_time_to_close_s": 1,
         "momentum_stop": None, "momentum_stop_bp": 1,
@@ -124,16 +121,8 @@ def system_page(request: Request) -> Response:
 
 @router.get("/settings")
 def settings_page(request: Request, said: Annotated[str, Query(max_length=20)] = "") -> Response:
-    """The switches' settings and the password."""
-    return desk_of(request).page(request, "settings.html", {"said": said, "error": None, "min_length": MIN_LENGTH})
-
-
-def _unshown(shown: str, factor: int) -> int | float:
-    try:
-        number = float(shown) * factor
-    except ValueError as error:
-        raise ValueError(f"{shown!r} is not a number") from error
-    return int(number) if number == int(number) else number
+    """The switches' settings, the monitors and the password."""
+    return settings_answer(request, said=said)
 
 
 @router.post("/settings/password")
@@ -152,7 +141,7 @@ def password_form(request: Request, current: Text = "", new: Text = "", repeat: 
         except ValueError as error:
             why = f"Not changed: {error}."
     if why:
-        return desk.page(request, "settings.html", {"said": "", "error": why, "min_length": MIN_LENGTH}, 422)
+        return settings_answer(request, error=why, status=422)
     web_sessions.change_password(desk.pool, session.user_id, hashed, session.token_hash)
     desk.sessions_ended(session.user_id, but=session.token_hash)
     return RedirectResponse("/settings?said=password", status_code=303)
@@ -169,12 +158,11 @@ async def settings_form(request: Request, name: SettingName) -> Response:
             if field not in form:
                 continue
             value = str(form.getlist(field)[-1])
-            changes[field] = value == "true" if factor is None else _unshown(value, factor)
+            changes[field] = value == "true" if factor is None else unshown(value, factor)
         if name == "kill_switch":
             changes["why"] = "switched by hand" if changes.get("on") else ""
         await run_in_threadpool(store_setting, desk, session, name, changes)
     except (SettingError, ValueError) as error:
-        context = {"said": "", "error": f"Not saved: {error}", "min_length": MIN_LENGTH}
-        return await run_in_threadpool(desk.page, request, "settings.html", context, 422)
+        return await run_in_threadpool(settings_answer, request, error=f"Not saved: {error}", status=422)
     back = _local(str(form.get("back", "")) or f"/settings?said={name}")
     return RedirectResponse(back, status_code=303)

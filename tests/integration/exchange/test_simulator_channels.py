@@ -158,6 +158,17 @@ def test_an_order_and_its_position_are_told(talk: Talk, client: KalshiClient, ne
     assert isinstance(held, messages.PositionFrame) and held.market_ticker == market.ticker and held.cost_e6 > 0
 
 
+def test_an_order_frame_names_its_group(talk: Talk, client: KalshiClient, near_market: Near) -> None:
+    talk.subscribe("user_orders")
+    market, group = near_market(client, 8.0), client.create_order_group(500)
+    client.limit_order_group(group, 700)
+    for group_id in (group, None):
+        client.create_order(NewOrder(market.ticker, "bid", 100, 9_900, str(uuid.uuid4()), order_group_id=group_id))
+    frames = [talk.wait(lambda f: f["type"] == "user_order")["msg"] for _ in range(2)]
+    assert frames[0]["order_group_id"] == group
+    assert "order_group_id" not in frames[1]
+
+
 def test_order_groups_are_told_with_a_sequence(simulator: Process, talk: Talk) -> None:
     sid = talk.subscribe("order_group_updates")
     group = signed(simulator, "POST", "/portfolio/order_groups/create", {"contracts_limit": 5})["order_group_id"]

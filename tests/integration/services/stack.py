@@ -55,6 +55,7 @@ class Stack:
             "RECIO_CONTRACT": str(self.folder / "contract.yml"),
             "RECIO_SETTINGS": str(self.folder / "settings.yml"),
             "RECIO_RUN_DIR": str(self.folder / "run"),
+            "RECIO_KILL_FILES": str(self.folder / "KILL"),
         }
         os.environ["RECIO_RUN_DIR"] = str(self.folder / "run")
         self._recio("keys", "ensure", "--dir", str(self.folder / "keys"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import psycopg2
+import psycopg2.errors
 import pytest
 from pg import Cluster
 
@@ -108,3 +111,67 @@ def test_notifications_arrive_and_are_never_missed_in_a_query(database: Cluster)
     assert db.pending
     assert [(n.channel, n.payload) for n in db.notifications()] == [("trade", "7")]
     assert not db.pending
+
+
+# ------------------------------------------------------------------ fewer round trips, the same promises
+def test_statements_that_travel_together_are_one_transaction(database: Cluster) -> None:
+    db = Database("tests", database.dsn("postgres"))
+    db.run("CREATE TEMP TABLE seen (n int PRIMARY KEY)")
+    with db.transaction():
+        db.later("INSERT INTO seen VALUES (%s)", (1,))
+        assert db.run("INSERT INTO seen VALUES (2), (3)") == 2  # of this statement, not of those that came with it
+        db.later("INSERT INTO seen VALUES (4)")
+    assert [row["n"] for row in db.all("SELECT n FROM seen ORDER BY n")] == [1, 2, 3, 4]
+    with pytest.raises(psycopg2.errors.UniqueViolation), db.transaction():
+        db.run("INSERT INTO seen VALUES (5)")
+        db.later("INSERT INTO seen VALUES (1)")  # fails with COMMIT: nothing of the transaction stays
+    with pytest.raises(KeyError), db.transaction():
+        db.later("INSERT INTO seen VALUES (6)")
+        raise KeyError
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        db.batch([("INSERT INTO seen VALUES (7)", ()), ("INSERT INTO seen VALUES (7)", ())])
+    with db.transaction():
+        pass  # nothing asked for: nothing sent
+    assert db.one("SELECT count(*) AS n FROM seen") == {"n": 4}
+    db.batch([("INSERT INTO seen VALUES (%s)", (8,))], durable=False)
+    assert db.one("SELECT count(*) AS n, current_setting('synchronous_commit') AS how FROM seen") == {
+        "n": 5,
+        "how": "on",
+    }
+    db.close()
+
+
+def test_a_durable_transaction_waits_for_the_disk_and_the_other_does_not(database: Cluster) -> None:
+    db = Database("tests", database.dsn("postgres"))
+    for durable, how in ((True, "on"), (False, "off")):
+        with db.transaction(durable):
+            assert db.one("SELECT current_setting('synchronous_commit') AS how") == {"how": how}
+    db.close()
+
+
+def test_a_prepared_query_gives_the_same_rows(database: Cluster) -> None:
+    db = Database("tests", database.dsn("postgres"))
+    sql = "SELECT %(a)s::int + %(b)s::int AS sum, %(a)s::int AS a, 10 %% 3 AS rest, '{\"k\": [1]}'::jsonb AS doc"
+    for a in range(8):
+        assert db.hot(sql, {"a": a, "b": 1}) == [{"sum": a + 1, "a": a, "rest": 1, "doc": {"k": [1]}}]
+    assert db.hot("SELECT %s::text AS one, %s::text AS two", ("x", "y")) == [{"one": "x", "two": "y"}]
+    with db.transaction():
+        assert db.hot("SELECT now() = statement_timestamp() AS first") != []
+    db.close()
+
+
+def test_notifications_of_a_transaction_come_with_its_commit_only(database: Cluster) -> None:
+    db, other = (Database("tests", database.dsn("postgres")) for _ in range(2))
+    other.listen(["bench"])
+    with pytest.raises(KeyError), db.transaction():
+        db.notify("bench", "lost")
+        raise KeyError
+    with db.transaction():
+        db.notify("bench", "kept")
+    until = time.monotonic() + 20
+    found: list[str] = []
+    while not found and time.monotonic() < until:
+        found = [note.payload for note in other.notifications()]
+    assert found == ["kept"]
+    db.close()
+    other.close()

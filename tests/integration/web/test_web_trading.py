@@ -132,40 +132,29 @@ def test_trades_come_in_pages_by_key(desk: Desk) -> None:
 def test_settings_are_merged_checked_audited_and_told(desk: Desk) -> None:
     user = desk.user()
     desk.db.listen(["setting"])
-    answer = user.ask("PUT", "/api/settings/auto_entry", {"enabled": True, "base_count_e2": 300})
-    assert answer.status == 200 and answer.json["value"]["base_count_e2"] == 300 and answer.json["version"] == 1
-    assert user.ask("PUT", "/api/settings/auto_entry", {"multiplier": 2}).json["value"]["base_count_e2"] == 300
+    answer = user.ask("PUT", "/api/settings/auto_entry", {"enabled": True, "spike_pause_bp": 50})
+    assert answer.status == 200 and answer.json["value"]["spike_pause_bp"] == 50 and answer.json["version"] == 1
+    assert user.ask("PUT", "/api/settings/auto_entry", {"spike_resume_bp": 20}).json["value"]["spike_pause_bp"] == 50
     assert [(n.channel, n.payload) for n in desk.db.notifications()] == [("setting", "auto_entry")] * 2
-    wrong = user.ask("PUT", "/api/settings/auto_entry", {"multiplier": 9})
-    assert wrong.status == 422 and "multiplier" in wrong.json["error"]["message"]
+    wrong = user.ask("PUT", "/api/settings/auto_entry", {"spike_resume_bp": 51})
+    assert wrong.status == 422 and "spike_resume_bp" in wrong.json["error"]["message"]
     assert user.ask("PUT", "/api/settings/auto_entry", {"nonsense": 9}).status == 422
     assert user.ask("PUT", "/api/settings/auto_entry", {}).status == 422
     assert user.ask("PUT", "/api/settings/risk", {"max_open_trades": 1000}).status == 422, (
         "risk limits are not set here"
     )
-    assert desk.db.one("SELECT action, detail->>'multiplier' AS m FROM users.audit_log ORDER BY audit_id DESC LIMIT 1") == {
-        "action": "set auto_entry", "m": "2",
+    assert desk.db.one("SELECT action, detail->>'spike_resume_bp' AS m FROM users.audit_log ORDER BY audit_id DESC LIMIT 1") == {
+        "action": "set auto_entry", "m": "20",
     }  # fmt: skip
 
 
 def test_a_settings_form_is_in_the_pages_units(desk: Desk) -> None:
     user = desk.user()
-    form = {
-        "csrf_token": user.csrf,
-        "enabled": "true",
-        "base_count_e2": "2.5",
-        "min_differential_e4": "0.25",
-        "max_ask_e4": "97.5",
-    }
-    assert user.ask("POST", "/settings/auto_entry", form=form).status == 303
-    value = user.ask("GET", "/api/settings/auto_entry").json["value"]
-    assert (value["base_count_e2"], value["min_differential_e4"], value["max_ask_e4"], value["enabled"]) == (
-        250,
-        25,
-        9750,
-        True,
-    )
-    bad = user.ask("POST", "/settings/auto_entry", form=form | {"base_count_e2": "many"}, Accept="text/html")
+    form = {"csrf_token": user.csrf, "enabled": "true", "stop_probability_percent": "35.5", "confirm_after_s": "9"}
+    assert user.ask("POST", "/settings/auto_stop", form=form).status == 303
+    value = user.ask("GET", "/api/settings/auto_stop").json["value"]
+    assert (value["stop_probability_percent"], value["confirm_after_s"], value["enabled"]) == (35.5, 9, True)
+    bad = user.ask("POST", "/settings/auto_stop", form=form | {"confirm_after_s": "many"}, Accept="text/html")
     assert bad.status == 422 and b"many" in bad.body
 
 

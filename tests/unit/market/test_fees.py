@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 import pytest
 
-from recio.market.fees import KALSHI_2025, KALSHI_2026, fee_e6, order_fee_e6, schedule_at, taker_fee_e6
+from recio.exchange.simulator.fees import FeeSchedule as Charged
+from recio.market.fees import KALSHI_2025, KALSHI_2026, FeeSchedule, fee_e6, order_fee_e6, schedule_at, taker_fee_e6
 
 
 @pytest.mark.parametrize(("price_e4", "fee"), [(5200, 17_500), (9900, 700), (5000, 17_500), (100, 700)])
@@ -58,3 +60,38 @@ def test_the_schedule_follows_the_date() -> None:
     assert schedule_at(KALSHI_2026.effective_from_s - 1) is KALSHI_2025
     assert schedule_at(KALSHI_2026.effective_from_s) is KALSHI_2026
     assert schedule_at(-5.0) is KALSHI_2025
+
+
+@pytest.mark.parametrize(
+    ("schedule", "count_e2", "price_e4", "fee"),
+    [
+        # of 2026: published examples and fills seen on the wire
+        (KALSHI_2026, 100, 5_200, 17_500),  # 1 at 0.52 paid 0.0175
+        (KALSHI_2026, 100, 9_900, 700),  # 1 at 0.99 paid 0.0007
+        (KALSHI_2026, 100, 5_000, 17_500),  # "taker at 0.50 = 1.75 cents a contract"
+        (KALSHI_2026, 10_000, 5_000, 1_750_000),
+        (KALSHI_2026, 2_000, 9_500, 66_500),  # 20 at 0.95: 0.07 x 20 x 0.0475
+        # of 2025: each fill up to a whole cent
+        (KALSHI_2025, 100, 5_200, 20_000),  # the same fill was 0.02 then
+        (KALSHI_2025, 100, 9_900, 10_000),  # never less than a cent
+        (KALSHI_2025, 2_000, 9_500, 70_000),  # ceil(0.07 x 20 x 95 x 5 / 100) = ceil(6.65) cents
+        (KALSHI_2025, 10_000, 5_000, 1_750_000),  # what comes out even is not rounded
+    ],
+)
+def test_published_figures_of_both_schedules(schedule: FeeSchedule, count_e2: int, price_e4: int, fee: int) -> None:
+    assert taker_fee_e6(count_e2, price_e4, schedule) == fee
+
+
+def test_the_forecast_and_the_simulated_exchange_agree_on_every_price() -> None:
+    """Two codes of one schedule, written apart: what the desk expects is what the exchange charges."""
+    for schedule, quantum_e6 in ((KALSHI_2026, 100), (KALSHI_2025, 10_000)):
+        charged = Charged(quantum_e6=quantum_e6)
+        for price_e4 in range(1, 10_000, 7):
+            for count_e2 in (1, 100, 333, 2_000, 139_200):
+                assert taker_fee_e6(count_e2, price_e4, schedule) == charged.fee_e6(count_e2, price_e4, True)
+
+
+def test_the_schedule_of_2026_begins_on_the_seventh_of_july() -> None:
+    began = datetime(2026, 7, 7, tzinfo=UTC).timestamp()
+    assert schedule_at(began - 1) is KALSHI_2025
+    assert schedule_at(began) is KALSHI_2026

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recio.exchange.kalshi.models import Market
+from recio.exchange.kalshi.wire import new_order_body
 from recio.services.kalshi_api_watchdog import nearest
 from recio.services.trade_executor import wire_order
 
@@ -43,3 +44,20 @@ def test_nearest_strikes_surround_the_price() -> None:
     assert nearest(ladder, 0, 2) == ["T0", "T100", "T200"]
     assert nearest(ladder, 99_999, 2) == ["T9800", "T9900"]
     assert len(nearest(ladder, None, 2)) == 4
+
+
+def test_every_order_has_a_limit_and_never_rests() -> None:
+    """There is no market order: the body always carries the worst price accepted, also when netting lifts reduce-only."""
+    row = {
+        "purpose": "exit", "side": "yes", "limit_price_e4": 4200, "market_ticker": "T", "count_e2": 500,
+        "client_order_id": "c",
+    }  # fmt: skip
+    for order in (
+        wire_order(row),
+        wire_order(row, reduce_only=False),
+        wire_order(row | {"purpose": "entry"}, group_id="g"),
+    ):
+        body = new_order_body(order)
+        assert (body["price"], body["time_in_force"]) == ("0.4200", "immediate_or_cancel")
+    with pytest.raises(ValueError, match="yes_price_e4"):
+        new_order_body(wire_order(row | {"limit_price_e4": 0}))

@@ -125,3 +125,18 @@ def test_a_closed_market_may_be_paid_and_empty_but_not_other() -> None:
 def test_the_edge_of_the_time_compared_may_be_in_one_list_only() -> None:
     assert compare([order("a")], [order("b")], ({"f": 1}, {"g": 1}), edge=frozenset("abfg")).ok
     assert not compare([order("a")], [order("a", filled=50)], edge=frozenset("a")).ok
+
+
+def test_what_the_exchange_learnt_while_it_was_read_waits_too() -> None:
+    exchange = ExchangeRecords(
+        orders=[], fills={"f": 100}, positions={"T": 100}, balance_e6=5_000_000, touched_s={"T": NOW - 1}
+    )
+    found = reconcile(exchange, LedgerRecords(orders=[], fills={}, positions={}, balance_e6=5_600_000), NOW)
+    assert found.ok
+    assert found.waiting == ("fill f", "position T", "balance cash")
+
+
+def test_a_balance_is_compared_once_no_market_awaits_its_result() -> None:
+    assert compare(balances=(1_000_000, 3_000_000), settling=frozenset({"T"})).ok
+    found = compare(balances=(1_000_000, 3_000_000))
+    assert [(d.ledger, d.exchange) for d in found.differences] == [("3000000", "1000000")]

@@ -17,6 +17,7 @@ from recio.trading.settings import (
     read,
     to_dict,
 )
+from recio.trading.strategies import hourly_hold
 
 
 @pytest.mark.parametrize("kind", KINDS.values())
@@ -27,11 +28,11 @@ def test_nothing_on_record_gives_the_defaults_and_they_survive_json(kind: type[R
 
 
 def test_the_defaults_keep_the_meaning_of_the_old_rules() -> None:
-    entry, stop = AutoEntrySettings(), AutoStopSettings()
+    entry, stop, hourly = AutoEntrySettings(), AutoStopSettings(), hourly_hold.Settings()
     assert not entry.enabled
     assert stop.enabled  # protection is on, entering is not
-    assert (entry.min_probability_percent, entry.min_differential_e4, entry.max_ask_e4) == (95.0, 25, 9800)
-    assert (entry.min_time_to_close_s, entry.max_time_to_close_s) == (120.0, 900.0)
+    assert (hourly.min_probability_percent, hourly.min_differential_e4, hourly.max_ask_e4) == (95.0, 25, 9800)
+    assert (hourly.min_time_to_close_s, hourly.max_time_to_close_s) == (120.0, 900.0)
     assert (entry.spike_pause_bp, entry.spike_resume_bp, entry.spike_resume_after_s) == (36, 30, 900.0)
     assert (stop.stop_probability_percent, stop.min_time_to_close_s, stop.confirm_after_s) == (40.0, 60.0, 15.0)
     assert stop.momentum_stop_bp == 35
@@ -53,9 +54,8 @@ def test_the_defaults_keep_the_meaning_of_the_old_rules() -> None:
         (RiskLimits, {"max_unknown_orders": 1}, "risk.max_unknown_orders"),
         (KillSwitch, {"on": "yes"}, "kill_switch.on"),
         (KillSwitch, {"on": None}, "kill_switch.on"),
-        (AutoEntrySettings, {"multiplier": 4}, "auto_entry.multiplier"),
-        (AutoEntrySettings, {"min_probability_percent": 101}, "auto_entry.min_probability_percent"),
-        (AutoEntrySettings, {"min_time_to_close_s": 900}, "min_time_to_close_s 900"),
+        (AutoEntrySettings, {"min_probability_percent": 95}, "min_probability_percent"),
+        (AutoEntrySettings, {"spike_pause_bp": 0}, "auto_entry.spike_pause_bp"),
         (AutoEntrySettings, {"spike_resume_bp": 40}, "spike_resume_bp 40"),
         (AutoStopSettings, {"take_profit_e4": 10_000}, "auto_stop.take_profit_e4"),
     ],

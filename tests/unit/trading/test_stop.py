@@ -110,11 +110,13 @@ def test_no_second_exit_while_one_is_under_way() -> None:
 def test_it_alarms_when_it_cannot_close() -> None:
     nobody = look(closing(), bids=[])
     assert (nobody.action, nobody.alarm) == ("hold", True)
+    assert not nobody.is_blind  # the market's doing: an incident about the trade, no fault of the desk
     assert "nobody bids for YES" in nobody.why
     broken: list[dict[str, Any]] = [{"bids": None}, {"book_age_s": None}, {"book_age_s": 31.0}]
     for view in broken:
         found = look(closing(), **view)
         assert (found.action, found.alarm, found.memory.state) == ("hold", True, "closing")
+        assert found.is_blind
         assert "no fresh order book" in found.why
     assert look(closing(attempts=3)).alarm
     assert look(closing(attempts=3)).action == "close"

@@ -92,7 +92,7 @@ def test_settings_are_complete_and_checked() -> None:
         {"auto_entry": {"value": {"enabled": True}, "version": 3, "changed_at": None, "changed_by": "admin"}}
     )
     assert found["auto_entry"]["value"]["enabled"] is True and found["auto_entry"]["version"] == 3
-    assert found["auto_entry"]["value"]["cooldown_s"] > 0 and found["kill_switch"]["value"]["on"] is False
+    assert found["auto_entry"]["value"]["spike_pause_bp"] > 0 and found["kill_switch"]["value"]["on"] is False
     for name, value in (
         ("auto_entry", {"enabled": "yes"}),
         ("kill_switch", {"of": True}),

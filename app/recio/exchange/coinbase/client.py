@@ -49,7 +49,8 @@ class CoinbaseClient:
         found: dict[int, Candle] = {}
         at = start_s
         while at < end_s:
-            until = min(end_s, at + MAX_ROWS * granularity_s)
+            # One bar less than an answer holds: the bar that begins at the end comes along, and the oldest would be cut.
+            until = min(end_s, at + (MAX_ROWS - 1) * granularity_s)
             query = {"granularity": granularity_s, "start": _iso(at), "end": _iso(until)}
             rows = self._get(f"/products/{product_id}/candles?{urlencode(query)}")
             if not isinstance(rows, list):

@@ -150,11 +150,12 @@ class PositionView(msgspec.Struct, frozen=True):
 
 
 class SettlementView(msgspec.Struct, frozen=True):
-    """A settled holding. ``revenue_e6`` is what was paid out; win or loss comes from ``result`` alone."""
+    """A settled holding. ``revenue_e6`` is what was paid out; win or loss comes from ``result`` alone. One odd row must
+    not make the list unreadable: a result other than yes or no may come without its value, which is then None."""
 
     market_ticker: str
     result: str
-    settlement_value_e4: int
+    settlement_value_e4: int | None
     revenue_e6: int
     settled_time_s: float
     yes_count_e2: int = 0

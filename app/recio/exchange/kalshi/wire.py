@@ -214,14 +214,12 @@ def settlement(row: Json) -> SettlementView:
     """A row of GET /portfolio/settlements. ``value`` and ``revenue`` are integer cents there."""
     result = str(_need(row, "market_result"))
     cents = row.get("value")
-    if cents is None:
-        if result not in ("yes", "no"):
-            raise ValueError(f"settlement of {row.get('ticker')!r} has result {result!r} and no value")
+    if cents is None and result in ("yes", "no"):
         cents = 100 if result == "yes" else 0
     return SettlementView(
         market_ticker=str(_need(row, "ticker")),
         result=result,
-        settlement_value_e4=int(cents) * 100,
+        settlement_value_e4=None if cents is None else int(cents) * 100,
         revenue_e6=int(_need(row, "revenue")) * 10_000,
         settled_time_s=epoch_s(_need(row, "settled_time")),
         yes_count_e2=parse_fixed(row.get("yes_count_fp") or "0", 2),

@@ -29,6 +29,7 @@ from recio.exchange.simulator.orders import (
     Rejected,
     Traded,
 )
+from recio.exchange.simulator.used_ids import UsedIds
 
 __all__ = ["Engine", "MatchBook"]  # the book lives in its own module; readers of ours find it here too
 
@@ -49,7 +50,7 @@ class Engine:
         self.fees = fees
         self.fees_taken_e6 = 0
         self.orders: dict[str, Order] = {}  # the user's, until Memory prunes them
-        self.client_ids: set[str] = set()  # used up for ever, also by orders that never were
+        self.client_ids = UsedIds()  # used up for ever, also by orders that never were
         self.fills: list[Fill] = []
         self.events: list[Event] = []
         self.groups: dict[str, OrderGroup] = {}

@@ -110,8 +110,10 @@ def fill(filled: Fill) -> Json:
 def user_order(order: Order) -> Json:
     """user_order."""
     row = render.order(order)
-    for name in ("action", "type", "no_price_dollars", "order_group_id", "cancel_order_on_pause"):
+    for name in ("action", "type", "no_price_dollars", "cancel_order_on_pause"):
         del row[name]
+    if not order.group_id:
+        del row["order_group_id"]
     row |= {
         "is_yes": order.side == "bid",
         "created_ts_ms": order.created_ms,

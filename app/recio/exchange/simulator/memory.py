@@ -8,7 +8,8 @@ GET /historical/cutoff says so.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -110,8 +111,8 @@ class Memory:
         for kind, values in rows:
             for value in values:
                 yield _row(kind, value)
-        for client_order_id in engine.client_ids:
-            yield {"k": "cid", "id": client_order_id}
+        for some in _batched(engine.client_ids.digests(), 1_000):
+            yield {"k": "cids", "v": some}
 
     # ------------------------------------------------------------------ reading
     def restore(self, change: Change) -> None:
@@ -133,7 +134,9 @@ class Memory:
                 exchange.shards.allocation = {int(i): percent for i, percent in change["allocation"].items()}
         elif kind == "group_gone":
             engine.groups.pop(change["id"], None)
-        elif kind == "cid":
+        elif kind == "cids":
+            engine.client_ids.add_digests(change["v"])
+        elif kind == "cid":  # journals of before the ids were kept as digests
             engine.client_ids.add(change["id"])
         else:
             self._restore_row(kind, change["v"])
@@ -185,6 +188,13 @@ class Memory:
             exchange.settlements = [row for row in exchange.settlements if row.ticker not in old][-KEEP_ROWS:]
         if exchange.view.lag_ms:
             exchange.view.set_lag(exchange.view.lag_ms)  # it must not remember what is forgotten
+
+
+def _batched(values: Iterable[int], size: int) -> Iterator[list[int]]:
+    """The values in lists of at most ``size``."""
+    source = iter(values)
+    while some := list(islice(source, size)):
+        yield some
 
 
 def _row(kind: str, value: Any) -> Change:

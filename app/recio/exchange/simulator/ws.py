@@ -21,6 +21,7 @@ __all__ = ["Hub"]
 
 Json = dict[str, Any]
 PING_EVERY_S = 10.0
+_MANY_TOLD = 5_000
 
 
 class Hub:
@@ -140,6 +141,8 @@ class Hub:
             body = frames.ticker(market, self._exchange.engine.book(ticker), last_e2, now_ms)
             self._to_all("ticker", "ticker", ticker, lambda body=body: body)  # type: ignore[misc]
         self._changed = later
+        if len(self._told_ms) > _MANY_TOLD:  # what was told over a second ago holds nothing back any more
+            self._told_ms = {ticker: at_ms for ticker, at_ms in self._told_ms.items() if now_ms - at_ms < 1_000}
 
     def _hear_group(self, changed: GroupChanged) -> None:
         body = frames.order_group(changed)

@@ -1,0 +1,21 @@
+"""The probability model's versions, price history for it, calibration reports."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply the SQL file beside this one."""
+    sql = Path(__file__).with_name("0004_model.sql").read_text()
+    op.get_bind().exec_driver_sql(sql.replace("%", "%%"))
+
+
+def downgrade() -> None:
+    """Forward only: to go back, restore a backup."""
+    raise RuntimeError("revision 0004 does not go back: restore a backup")

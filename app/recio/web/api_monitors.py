@@ -1,0 +1,90 @@
+"""Monitors by HTTP and by the page's forms: list, change, switch; every change is validated, versioned and audited."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from recio.store import rules
+from recio.trading.monitor import edited
+from recio.trading.settings import SettingError
+from recio.web import monitors
+from recio.web.desk import Desk, desk_of, session_of
+from recio.web.errors import ApiError
+from recio.web.sessions import Session
+from recio.web.settings_page import settings_answer, unshown
+from recio.web.wire import json_response, wire, wire_all
+
+__all__ = ["router"]
+
+router = APIRouter()
+MonitorId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$", max_length=40)]
+Name = Annotated[str, Field(max_length=40)]
+
+
+class Change(BaseModel):
+    """What to change; keys of ``settings`` that are not named keep their value. A new monitor needs strategy and series."""
+
+    model_config = ConfigDict(extra="forbid")
+    strategy: Name | None = None
+    series_ticker: Name | None = None
+    enabled: StrictBool | None = None
+    settings: dict[str, Any] | None = None
+
+
+@router.get("/api/monitors")
+def list_monitors(request: Request) -> Response:
+    """Every monitor with its settings and why it waits; and the strategies there are, with their defaults."""
+    desk, session = desk_of(request), session_of(request)
+    found = monitors.shown(desk.pool, session.user_id, desk.user_settings(session.user_id))
+    return json_response({"monitors": wire_all(found), "strategies": monitors.strategies()})
+
+
+@router.put("/api/monitors/{monitor_id}")
+def put_monitor(request: Request, monitor_id: MonitorId, change: Change) -> Response:
+    """Change a monitor, or make a new one; the same call again changes nothing and makes no version."""
+    desk, session = desk_of(request), session_of(request)
+    return json_response(wire(_store(desk, session, monitor_id, change)))
+
+
+@router.get("/api/monitors/{monitor_id}/versions")
+def monitor_versions(request: Request, monitor_id: MonitorId) -> Response:
+    """Its newest 20 versions: what it was, when and by whom."""
+    desk, session = desk_of(request), session_of(request)
+    return json_response({"versions": wire_all(rules.versions(desk.pool, session.user_id, "monitor", monitor_id))})
+
+
+def _store(desk: Desk, session: Session, monitor_id: str, change: Change) -> dict[str, Any]:
+    before = rules.monitor_row(desk.pool, session.user_id, monitor_id)
+    if not change.model_fields_set:
+        raise ApiError(422, "invalid_setting", "nothing to change was given", "its keys are in GET /api/monitors")
+    after = edited(before, monitor_id, desk.settings.series, **change.model_dump())
+    if before is None or any(before[name] != value for name, value in after.items()):
+        desk.pool.batch(rules.monitor_statements(session.user_id, after, session.login, "set"))
+    return rules.monitor_row(desk.pool, session.user_id, monitor_id) or after
+
+
+@router.post("/settings/monitors/{monitor_id}", include_in_schema=False)
+async def monitor_form(request: Request, monitor_id: MonitorId) -> Response:
+    """The form of one monitor on the Settings page, in the page's units."""
+    desk, session = desk_of(request), session_of(request)
+    form = await request.form()
+    settings: dict[str, Any] = {}
+    try:
+        for key, _, factor, _, _ in monitors.FIELDS:
+            if key in form:
+                value = str(form.getlist(key)[-1])
+                settings[key] = value == "true" if factor is None else unshown(value, factor)
+        if "sizing" in form:
+            settings["sizing"] = str(form["sizing"])
+        given: dict[str, Any] = {"settings": settings}
+        if "enabled" in form:
+            given["enabled"] = str(form.getlist("enabled")[-1]) == "true"
+        await run_in_threadpool(_store, desk, session, monitor_id, Change(**given))
+    except (SettingError, ValueError) as error:
+        return await run_in_threadpool(settings_answer, request, error=f"Not saved: {error}", status=422)
+    return RedirectResponse("/settings?said=monitor#monitors", status_code=303)
