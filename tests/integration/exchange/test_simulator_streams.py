@@ -37,17 +37,19 @@ def frames(feed: Feed, seconds: float) -> Iterator[messages.Message]:
 
 def test_books_follow_the_exchange(simulator: Process, near_market: Near) -> None:
     client = simulator.client()
-    market = near_market(client, 12.0)
+    market = near_market(client, 25.0)
     tickers = [m.ticker for m in client.markets("KXBTCSIM", "open") if m.event_ticker == market.event_ticker]
     feed = feed_of(simulator, [subscribe(1, ["orderbook_delta"], tickers[:7])])
     books, deltas, sid = Books(), 0, 0
-    for message in frames(feed, 3.0):
+    for message in frames(feed, 12.0):
         if isinstance(message, messages.Subscribed):
             sid = message.sid or 0
             feed.send(add_markets(2, sid, tickers[7:]))
         changed = books.apply(message)
         assert changed is None or not changed.crossed
         deltas += isinstance(message, messages.BookDelta)
+        if deltas > 20 and all(books.get(ticker) is not None for ticker in tickers):
+            break
     assert books.gaps == 0 and deltas > 0
     assert all(books.get(ticker) is not None for ticker in tickers), "add_markets brings snapshots"
     feed.send(get_snapshot(3, sid, [market.ticker]))

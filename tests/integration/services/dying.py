@@ -27,22 +27,27 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def patched(method: str, when: str, prefix: str) -> Callable[..., Any]:
-    """A verb of Database that dies at the step."""
-    real = getattr(Database, method)
+def patched(when: str, prefix: str) -> Callable[..., None]:
+    """A Database that dies at the step. Statements travel in one message: the one after the step waits for death."""
+    real, start = Database._send, prefix.encode()
 
-    def verb(self: Database, sql: str, *params: Any) -> Any:
+    def send(self: Database, cursor: Any, text: bytes) -> None:
         global _seen
-        done = real(self, sql, *params)
-        if sql.startswith(prefix):
-            _seen = True
-            if when == "after":
-                die()
-        if when == "commit" and _seen and sql == "COMMIT":
+        message = [*self._waiting, text]
+        hit = any(_plain(statement).startswith(start) for statement in message)
+        _seen = _seen or hit
+        if hit and when == "after" and text == b"COMMIT":
+            self._waiting, text = message[:-2], message[-2]  # all but the COMMIT
+        real(self, cursor, text)
+        if (hit and when == "after") or (when == "commit" and _seen and text == b"COMMIT"):
             die()
-        return done
 
-    return verb
+    return send
+
+
+def _plain(statement: bytes) -> bytes:
+    """What a prepared statement does, at its preparation."""
+    return statement.partition(b" AS ")[2] if statement.startswith(b"PREPARE ") else statement
 
 
 def main() -> None:
@@ -60,8 +65,7 @@ def main() -> None:
 
         KalshiClient.create_order = create_order  # type: ignore[method-assign]
     else:
-        for method in ("run", "one"):
-            setattr(Database, method, patched(method, when, step))
+        Database._send = patched(when, step)  # type: ignore[method-assign]
     sys.argv = ["recio.services", service]
     runpy.run_module("recio.services", run_name="__main__")
 
