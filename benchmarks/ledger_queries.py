@@ -91,6 +91,7 @@ HOT: dict[str, Call] = {
     "ledger.opposite_held": lambda db, at: ledger.opposite_held(db, at.order),
     "ledger.orders_of_trade": lambda db, at: ledger.orders_of_trade(db, USER, at.newest),
     "ledger.fills_of_trade": lambda db, at: ledger.fills_of_trade(db, USER, at.newest),
+    "ledger.events_of_trade": lambda db, at: ledger.events_of_trade(db, USER, at.newest),
     "ledger.settlement_of": lambda db, at: ledger.settlement_of(db, MODE, at.ticker),
     "ledger.risk_facts": lambda db, at: ledger.risk_facts(db, USER, MODE, at.ticker),
     "tickets.submit_open": lambda db, at: tickets.submit_open(
