@@ -27,6 +27,7 @@ from recio.monitoring.status import ServiceStatus, collect, units
 __all__ = ["DatabaseFacts", "Held", "hold"]
 
 MB = 1024 * 1024
+_KEPT_BACK = 0.9  # firmware and file systems keep a part of what is sold: judged as preflight does, shown as it is
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -82,25 +83,31 @@ def _one(path: str, figure: Any, seen: _Seen) -> Held:
     return Held("a rule, not a reading", is_reading=False)
 
 
+def _say(value: float, unit: str) -> str:
+    return f"{value:,.1f}".removesuffix(".0") + unit
+
+
 def _most(value: float | None, limit: float, unit: str, why: str = "not known") -> Held:
-    return Held(why) if value is None else Held(f"{value:,.1f}{unit}".replace(".0", ""), value <= limit)
+    return Held(why) if value is None else Held(_say(value, unit), value <= limit)
 
 
 def _least(value: float, limit: float, unit: str) -> Held:
-    return Held(f"{value:,.1f}{unit}".replace(".0", ""), round(value) >= limit)
+    return Held(_say(value, unit), value >= limit)
 
 
 # ---------------------------------------------------------------------- the machine
 def _hardware(seen: _Seen, figure: Any, what: str, column: str) -> Held:
     value = {
         "cores": float(os.cpu_count() or 1),
-        "memory_gb": seen.memory.total / 1e9 * 1.05,  # what the kernel keeps for itself was bought too
+        "memory_gb": seen.memory.total / 1024**3,
         "disk_gb": seen.disk.total / 1e9,
     }.get(what)
     if value is None:
         return Held("a host cannot tell the speed of its line")
     unit = "" if what == "cores" else " GB"
-    return _least(value, figure, unit) if column == "minimum" else Held(f"{value:,.0f}{unit}", None)
+    if column != "minimum":
+        return Held(_say(value, unit), None)
+    return Held(_say(value, unit), value >= figure * (1.0 if what == "cores" else _KEPT_BACK))
 
 
 def _threshold(seen: _Seen, figure: Any, metric: str) -> Held:
