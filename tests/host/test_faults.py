@@ -166,3 +166,18 @@ def test_an_order_while_the_executor_is_dead(desk: Desk, remote: Remote) -> None
     assert desk.buy(offer, key=key).status == 200
     remote.wait_healthy(60)
     neither_lost_nor_doubled(desk, remote, key)
+
+
+@pytest.mark.parametrize("path", ["/etc/recio/KILL", "/var/lib/recio/KILL"])
+def test_a_kill_file_stops_entries_here_and_at_the_exchange(desk: Desk, remote: Remote, path: str) -> None:
+    """From inside their sandboxes, too, the services see the file; taking it away arms again."""
+    remote.out(f"echo 'gone fishing' > {path}")
+    try:
+        answer = desk.buy(desk.wait_offer(left_min_s=15))
+        assert answer.body["state"] == "refused", answer.body
+        assert f"{path} is there: gone fishing" in answer.body["reason"]
+        wait_for("the order group is stopped", lambda: "triggered" in remote.host.run("recio kill status").stdout, 20)
+        remote.wait_healthy(30)
+    finally:
+        remote.out(f"rm {path}")
+    wait_for("the order group is armed again", lambda: remote.host.run("recio kill status").rc == 0, 20)
