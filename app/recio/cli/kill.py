@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 from psycopg2.extras import Json
 
-from recio.services.kill_switch import kill_file_reason, kill_reason
+from recio.monitoring.kill_file import kill_file_reason
+from recio.services.kill_switch import kill_reason
 from recio.store.db import Database
 from recio.store.system import setting
 from recio.trading.settings import KillSwitch, to_dict

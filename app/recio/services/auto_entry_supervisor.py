@@ -13,6 +13,7 @@ from typing import Any
 from recio.market.model import NORMAL
 from recio.market.strike_table import Book, row_from_dict
 from recio.monitoring.health import Check
+from recio.monitoring.kill_file import kill_file_reason
 from recio.services import log
 from recio.services.decisions import DecisionLog
 from recio.services.monitor_board import MonitorBoard, read_auto
@@ -256,8 +257,9 @@ def _last_order(monitor: Monitor, facts: Row) -> float | None:
 def _blocked(facts: Row) -> str:
     """Why no entry is possible at all; what is not known blocks."""
     switch, state = facts["settings"].get("kill_switch") or {}, facts["dependencies"]
-    if switch.get("on"):
-        return f"the kill switch is on: {switch.get('why') or 'no reason given'}"
+    why = kill_file_reason() or (switch.get("why") or "no reason given" if switch.get("on") else "")
+    if why:
+        return f"the kill switch is on: {why}"
     if state is None or state["age_s"] > _DEPENDENCIES_MAX_AGE_S:
         return "the failure detector has not reported"
     return "" if state["entries_allowed"] else f"entries are stopped: {state['root_cause']}"

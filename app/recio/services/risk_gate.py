@@ -8,7 +8,7 @@ from typing import Any
 
 from recio.contract.settings import Settings
 from recio.market.book_math import ask_e4
-from recio.services.kill_switch import kill_file_reason
+from recio.monitoring.kill_file import kill_file_reason
 from recio.store.db import Database
 from recio.store.ledger import risk_facts
 from recio.store.system import setting

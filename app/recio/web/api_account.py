@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from recio.monitoring.kill_file import kill_file_reason
 from recio.store import web_queries as queries
 from recio.store import web_sessions
 from recio.web import sessions
@@ -91,7 +92,7 @@ def status(request: Request) -> Response:
 def setting(request: Request, name: SettingName) -> Response:
     """A setting with its defaults filled in."""
     desk, session = desk_of(request), session_of(request)
-    return json_response({"name": name} | wire(desk.user_settings(session.user_id)[name]))
+    return json_response({"name": name} | wire(desk.shown_settings(session.user_id)[name]))
 
 
 @router.put("/api/settings/{name}")
@@ -99,7 +100,7 @@ def put_setting(request: Request, name: SettingName, changes: Annotated[dict[str
     """Change a setting: keys not named keep their value, the whole is checked."""
     desk, session = desk_of(request), session_of(request)
     store_setting(desk, session, name, changes)
-    return json_response({"name": name} | wire(desk.user_settings(session.user_id)[name]))
+    return json_response({"name": name} | wire(desk.shown_settings(session.user_id)[name]))
 
 
 def store_setting(desk: Desk, session: sessions.Session, name: str, changes: dict[str, Any]) -> None:
@@ -110,3 +111,7 @@ def store_setting(desk: Desk, session: sessions.Session, name: str, changes: dic
         )
     value = checked(name, desk.user_settings(session.user_id)[name]["value"] | changes)
     web_sessions.save_setting(desk.pool, session.user_id, name, value, session.login)
+    by_file = kill_file_reason() if name == "kill_switch" and not value["on"] else None
+    if by_file is not None:
+        said = f"the setting is off, but entries stay stopped: {by_file}"
+        raise ApiError(409, "kill_file", said, "remove the file on the host to arm again")

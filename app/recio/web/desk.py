@@ -21,7 +21,7 @@ from recio.web.hub import Hub
 from recio.web.sessions import Known, Session
 from recio.web.static import Static
 from recio.web.status import StatusBoard
-from recio.web.switches import complete
+from recio.web.switches import complete, in_force
 
 __all__ = ["Desk", "desk_of", "session_of"]
 
@@ -46,8 +46,12 @@ class Desk:
         self.hub.end_sessions(user_id, only=only, but=but)
 
     def user_settings(self, user_id: str) -> dict[str, dict[str, Any]]:
-        """Every setting with its defaults filled in."""
+        """Every setting as it is stored, its defaults filled in."""
         return complete(web_sessions.settings(self.pool, user_id))
+
+    def shown_settings(self, user_id: str) -> dict[str, dict[str, Any]]:
+        """Every setting as it holds now: a kill file overrules the stored switch."""
+        return in_force(self.user_settings(user_id))
 
     def page(
         self, request: Request, name: str, context: Mapping[str, Any] | None = None, status: int = 200
@@ -60,7 +64,7 @@ class Desk:
         }  # fmt: skip
         if session is not None:
             try:
-                shared["switches"] = self.user_settings(session.user_id)
+                shared["switches"] = self.shown_settings(session.user_id)
             except DatabaseGone:
                 if name != "error.html":
                     raise

@@ -11,7 +11,7 @@ from recio.store import web_queries as queries
 from recio.store import web_sessions
 from recio.store.pool import Queries
 from recio.web.status import StatusBoard
-from recio.web.switches import complete
+from recio.web.switches import complete, in_force
 from recio.web.wire import wire, wire_all
 
 __all__ = ["TOPICS", "Snapshots"]
@@ -81,7 +81,7 @@ class Snapshots:
         }
 
     def _switches(self, db: Queries) -> dict[str, Any]:
-        found = complete(web_sessions.settings(db, self._user_id))
+        found = in_force(complete(web_sessions.settings(db, self._user_id)))
         return {"settings": {name: setting["value"] for name, setting in found.items()}}
 
     def _health(self, db: Queries) -> dict[str, Any]:

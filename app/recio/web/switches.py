@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from recio.monitoring.kill_file import kill_file_reason
 from recio.trading.settings import AutoEntrySettings, AutoStopSettings, KillSwitch, RiskLimits, read, to_dict
 
-__all__ = ["NAMES", "checked", "complete"]
+__all__ = ["NAMES", "checked", "complete", "in_force"]
 
 NAMES = ("kill_switch", "risk", "auto_entry", "auto_stop")
 
@@ -36,3 +37,11 @@ def complete(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any
         }
         for name in NAMES
     }
+
+
+def in_force(found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What ``complete`` gave, to be shown: a kill file makes the switch on, whatever is stored."""
+    by_file = kill_file_reason()
+    if by_file is None:
+        return dict(found)
+    return {**found, "kill_switch": found["kill_switch"] | {"value": {"on": True, "why": by_file}}}

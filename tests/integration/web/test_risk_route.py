@@ -242,7 +242,12 @@ def test_a_kill_file_refuses_through_the_route(good: Desk, tmp_path: Path, monke
     (tmp_path / "KILL").write_text("fire in the house\n")
     refused = buy(user, "key-0001")
     assert refused["state"] == "refused" and "KILL is there: fire in the house" in refused["reason"]
+    shown = user.ask("GET", "/api/settings/kill_switch").json["value"]
+    assert shown["on"] and "KILL is there: fire in the house" in shown["why"]  # the page must not say "off"
+    off = user.ask("PUT", "/api/settings/kill_switch", {"on": False})
+    assert off.status == 409 and off.json["error"]["cure"] == "remove the file on the host to arm again"
     (tmp_path / "KILL").unlink()
+    assert user.ask("GET", "/api/settings/kill_switch").json["value"] == {"on": False, "why": ""}
     assert buy(user, "key-0002")["state"] == "accepted"
     monkeypatch.setenv("RECIO_KILL_FILES", str(tmp_path / ("x" * 300)))
     unreadable = buy(user, "key-0003")
