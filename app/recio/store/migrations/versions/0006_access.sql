@@ -1,0 +1,2 @@
+-- Second factor, recovery codes, API tokens.
+SELECT 1;

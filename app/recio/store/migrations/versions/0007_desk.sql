@@ -1,0 +1,2 @@
+-- What the trade and settings pages store.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- What the history, account and system pages read.
+SELECT 1;

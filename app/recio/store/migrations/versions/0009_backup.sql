@@ -1,0 +1,2 @@
+-- What backups and their proofs leave on record.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- What the host measures.
+SELECT 1;
