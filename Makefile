@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 NAME ?= trial
 .DEFAULT_GOAL := help
-.PHONY: help up down dev test lint unit histories ssh logs status bench clean
+.PHONY: help up down dev test lint unit histories ssh logs status bench preview clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ ssh: ## a shell on the trial host
 
 logs: ## follow the services' journal on the trial host
 	@python3 scripts/trial.py ssh --name $(NAME) journalctl --follow --lines=50 --unit=recio-\\*
+
+preview: ## the page over real services without a host, for those who change it (Ctrl-C ends it)
+	@scripts/bootstrap.sh test
+	@.venv/bin/python scripts/preview.py
 
 status: ## the trial hosts of this machine, and what their services say
 	@python3 scripts/trial.py status

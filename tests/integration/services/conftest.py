@@ -3,47 +3,14 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pg import Cluster
-from stack import Stack
-
-from recio.store.db import Database
-from recio.store.system import save_dependency_state
-
-WORKERS = (
-    "btc_price_watchdog",
-    "kalshi_api_watchdog",
-    "kalshi_account_sync",
-    "unified_production_coordinator",
-    "trade_manager",
-    "trade_executor",
-    "active_trade_supervisor",
-)
-
-
-class Detector(threading.Thread):
-    """Says what cascading_failure_detector would: it asks systemd, and there is none here."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        super().__init__(daemon=True)
-        self.allowed, self.cause, self.ended = True, "", threading.Event()
-        self._db = Database("tests", cluster.dsn("cascading_failure_detector"))
-
-    def run(self) -> None:
-        while not self.ended.wait(0.5):
-            try:
-                save_dependency_state(self._db, self.allowed, self.cause, [])
-            except psycopg2.Error:  # a test has stopped the database
-                self._db.close()
-                return
-        self._db.close()
+from stack import WORKERS, Detector, Stack
 
 
 @pytest.fixture

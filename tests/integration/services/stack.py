@@ -9,18 +9,48 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import yaml
 from pg import Cluster
 
 from recio.monitoring.health import Report, read_report
 from recio.store.db import Database
+from recio.store.system import save_dependency_state
 
 REPO = Path(__file__).parents[3]
+WORKERS = (
+    "btc_price_watchdog",
+    "kalshi_api_watchdog",
+    "kalshi_account_sync",
+    "unified_production_coordinator",
+    "trade_manager",
+    "trade_executor",
+    "active_trade_supervisor",
+)
+
+
+class Detector(threading.Thread):
+    """Says what cascading_failure_detector would: it asks systemd, and there is none here."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(daemon=True)
+        self.allowed, self.cause, self.ended = True, "", threading.Event()
+        self._db = Database("tests", cluster.dsn("cascading_failure_detector"))
+
+    def run(self) -> None:
+        while not self.ended.wait(0.5):
+            try:
+                save_dependency_state(self._db, self.allowed, self.cause, [])
+            except psycopg2.Error:  # a test has stopped the database
+                self._db.close()
+                return
+        self._db.close()
 
 
 def wait_for(what: str, probe: Callable[[], Any], timeout_s: float = 30.0) -> Any:

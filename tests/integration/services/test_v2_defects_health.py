@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import WORKERS
 from pg import Cluster
-from stack import Stack, wait_for
+from stack import WORKERS, Stack, wait_for
 from test_trade_flow import ask, pick
 
 pytestmark = pytest.mark.timeout(300)
