@@ -122,7 +122,7 @@ class Gate:
         if error.status == 401 and wants_page:
             there = scope["path"] if scope["method"] in _SAFE else "/"
             return RedirectResponse(f"/login?next={quote(there)}" if there != "/" else "/login", status_code=303)
-        return error_response(error)
+        return error_response(error, scope["path"])
 
     async def _session(self, token: str) -> sessions.Session | None:
         found = self.known.get(token)

@@ -38,7 +38,7 @@ class Answer:
     @property
     def error(self) -> str:
         """The error's code."""
-        return str(self.json["error"]["code"])
+        return str(self.json["code"])
 
 
 @dataclass
