@@ -111,6 +111,9 @@ def _finish(path: str, method: str, operation: Json, scopes: list[str]) -> None:
         operation["requestBody"]["content"][_JSON]["example"] = _EXAMPLES[path, method]
     _secure(path, method, operation, scopes)
     responses = operation["responses"]
+    kinds = responses["200"]["content"]
+    if len(kinds) > 1 and not kinds.get(_JSON, {}).get("schema"):
+        kinds.pop(_JSON, None)  # FastAPI's guess beside what the route said
     if path == "/readyz":
         responses["503"] = {"description": "Something is missing, by name.", "content": responses["200"]["content"]}
     taken = {401, 403, 429, 503} if path != "/livez" else set()

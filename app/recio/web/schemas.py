@@ -111,7 +111,7 @@ PROBLEM = schema("RFC 9457. Every answer that is not a success has this shape.",
 SCHEMAS: dict[str, dict[str, Any]] = {
     "Problem": PROBLEM,
     "BadField": schema("One field that cannot be used.", "field: str\ndetail: str"),
-    "OpenApi": schema("An OpenAPI document.", "openapi: str\ninfo: map any\npaths: map any\ncomponents: map any"),
+    "OpenApi": schema("An OpenAPI document.", "openapi: str\ninfo: map any\ntags: any\npaths: map any\ncomponents: map any"),
     "Alive": schema("The process answers.", "alive: bool"),
     "Ready": schema("Whether the page has what it needs.", """
         ready: bool
