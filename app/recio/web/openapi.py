@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from recio.trading.settings import AutoEntrySettings, AutoStopSettings, KillSwitch
 from recio.web.routes import SCOPES, walk
 
 __all__ = ["TAGS", "build"]
@@ -80,7 +82,12 @@ def build(app: FastAPI) -> Json:
         for name, s in parts.get("schemas", {}).items()
         if name not in ("HTTPValidationError", "ValidationError")
     }
-    parts["schemas"] = own | SCHEMAS
+    settings, named = msgspec.json.schema_components(
+        (KillSwitch, AutoEntrySettings, AutoStopSettings), ref_template="#/components/schemas/{name}"
+    )
+    parts["schemas"] = own | named | SCHEMAS
+    body = found["paths"]["/api/settings/{name}"]["put"]["requestBody"]["content"][_JSON]
+    body["schema"] = {"anyOf": list(settings), "description": "Keys not named keep their value."}
     parts["securitySchemes"] = {
         "session": {"type": "apiKey", "in": "cookie", "name": "__Host-recio_session", "description": "POST /api/session gives it."},
         "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token", "description": "With the cookie, for everything but GET."},
@@ -116,13 +123,7 @@ def _finish(path: str, method: str, operation: Json, scopes: list[str]) -> None:
         kinds.pop(_JSON, None)  # FastAPI's guess beside what the route said
     if path == "/readyz":
         responses["503"] = {"description": "Something is missing, by name.", "content": responses["200"]["content"]}
-    taken = {401, 403, 429, 503} if path != "/livez" else set()
-    if operation.get("parameters") or "requestBody" in operation:
-        taken |= {422}
-    if "{" in path or path in ("/api/strikes", "/api/quote", "/api/tickets"):
-        taken |= {404}
-    if method != "get":
-        taken |= {409, 413}
+    taken = _statuses(path, method, operation)
     responses.pop("422", None)
     for status in sorted(taken):
         responses.setdefault(str(status), _problem(_PROBLEMS[status]))
@@ -132,6 +133,20 @@ def _finish(path: str, method: str, operation: Json, scopes: list[str]) -> None:
             response["headers"] = {n: {"schema": {"type": "string"}} for n in ("RateLimit", "RateLimit-Policy")}
         if status == "429":
             response["headers"]["Retry-After"] = {"schema": {"type": "integer"}, "description": "seconds"}
+
+
+def _statuses(path: str, method: str, operation: Json) -> set[int]:
+    """Which refusals a call may meet."""
+    if path == "/livez":
+        return set()
+    taken = {401, 403, 429, 503}
+    if operation.get("parameters") or "requestBody" in operation:
+        taken |= {422}
+    if "{" in path or path in ("/api/strikes", "/api/quote", "/api/tickets"):
+        taken |= {404}
+    if method != "get":
+        taken |= {409, 413}
+    return taken
 
 
 def _secure(path: str, method: str, operation: Json, scopes: list[str]) -> None:
