@@ -5,6 +5,9 @@ GET /login /livez /static/*             -         -             -
 POST /login, POST /api/session          -         yes           -          (there is no session yet)
 GET, HEAD of anything else              yes       -             -
 POST, PUT, PATCH, DELETE                yes       yes           yes
+
+A session whose second factor is still due opens /login/code alone; one whose password came from the deploy, what
+_CHOOSING lists.
 """
 
 from __future__ import annotations
@@ -20,12 +23,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from recio.store.audit import REMOTE
 from recio.store.db import DatabaseGone
 from recio.store.pool import Pool
 from recio.web import sessions
 from recio.web.errors import ApiError, database_gone, error_response
 
-__all__ = ["CSRF_HEADER", "Gate", "is_public"]
+__all__ = ["CSRF_HEADER", "Gate", "admitted", "is_public"]
 
 CSRF_HEADER = "x-csrf-token"
 MAX_BODY = 64 * 1024
@@ -45,6 +49,30 @@ _HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ]
+
+
+_CHOOSING = {
+    ("GET", "/settings/password"), ("POST", "/settings/password"), ("PUT", "/api/password"), ("POST", "/logout"),
+    ("DELETE", "/api/session"),
+}  # fmt: skip
+
+
+def admitted(session: sessions.Session | None, method: str, path: str) -> sessions.Session | None:
+    """The session as it counts for this request: None for a half one elsewhere than at its next step.
+
+    Raises ApiError 403 ``password_change_required`` while the password is still the deploy's.
+    """
+    method = "GET" if method == "HEAD" else method
+    if session is None or session.stage == "full":
+        return session
+    if session.stage == "code":
+        return session if path == "/login/code" else None
+    if (method, path) in _CHOOSING or is_public(method, path):
+        return session
+    raise ApiError(
+        403, "password_change_required", "the password came from the deploy and is good for one thing: choosing your own",
+        "choose one at /settings/password, or PUT /api/password with current and new",
+    )  # fmt: skip
 
 
 def is_public(method: str, path: str) -> bool:
@@ -119,6 +147,8 @@ class Gate:
 
     def _refusal(self, scope: Scope, error: ApiError) -> Response:
         wants_page = "text/html" in Headers(scope=scope).get("accept", "") and not scope["path"].startswith("/api/")
+        if error.code == "password_change_required" and wants_page and scope["method"] in _SAFE:
+            return RedirectResponse("/settings/password", status_code=303)
         if error.status == 401 and wants_page:
             there = scope["path"] if scope["method"] in _SAFE else "/"
             return RedirectResponse(f"/login?next={quote(there)}" if there != "/" else "/login", status_code=303)
@@ -135,13 +165,15 @@ class Gate:
     async def _admit(self, scope: MutableMapping[str, Any], receive: Receive) -> Receive:
         method, path, headers = scope["method"], scope["path"], Headers(scope=scope)
         scope["recio.session"] = None
+        REMOTE.set((scope.get("client") or ("",))[0])
         token = sessions.cookie_token(headers.get("cookie", ""))
         if token is not None and not path.startswith("/static/") and path != "/livez":
             try:
                 scope["recio.session"] = await self._session(token)
             except DatabaseGone as gone:
                 raise database_gone(gone) from gone
-        session: sessions.Session | None = scope["recio.session"]
+        session = admitted(scope["recio.session"], method, path)
+        scope["recio.session"] = session
         if session is None and not is_public(method, path):
             raise ApiError(401, "not_logged_in", "this needs a session", "log in at /login or POST /api/session")
         if method in _SAFE:
