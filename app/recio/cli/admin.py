@@ -43,7 +43,7 @@ def user_ensure(
     """Create the desk's user; an existing one keeps the password they chose unless --reset is given.
 
     A password set here is good for one log-in, which must choose another. --reset also removes the second factor and its
-    recovery codes, and ends every session.
+    recovery codes, and ends every session and API token.
     """
     from recio.web.passwords import hash_password
     from recio.web.weak import refuse_weak
@@ -71,6 +71,7 @@ def user_ensure(
         )
         db.run("DELETE FROM users.recovery_codes WHERE user_id = '0001'")
         db.run("DELETE FROM users.sessions WHERE user_id = '0001'")
+        db.run("UPDATE users.api_tokens SET revoked_at = now() WHERE user_id = '0001' AND revoked_at IS NULL")
         db.run("INSERT INTO users.audit_log (actor, action) VALUES ('operator', 'user ensure')")
     _said(True)
 

@@ -15,6 +15,7 @@ from recio.web.agent import agent_name
 from recio.web.desk import desk_of, session_of
 from recio.web.entrance import change_password, confirm
 from recio.web.errors import ApiError
+from recio.web.routes import api
 from recio.web.wire import json_response, wire, wire_all
 
 __all__ = ["router"]
@@ -45,21 +46,21 @@ def _renewed(token: str, body: dict[str, object]) -> Response:
     return response
 
 
-@router.post("/api/session/confirm")
+@router.post("/api/session/confirm", **api("Log in", answer="Confirmed"))
 async def confirm_session(request: Request, body: Proof) -> Response:
     """Show again who you are: what answered 403 `reauth_required` is allowed for ten minutes. The cookie changes, the token stays."""
     token = await run_in_threadpool(confirm, request, body.password, body.code)
     return _renewed(token, {"confirmed": True, "minutes": sessions.RECENT_MINUTES})
 
 
-@router.put("/api/password")
+@router.put("/api/password", **api("Log in", answer="Changed"))
 async def put_password(request: Request, body: NewPassword) -> Response:
     """Choose a new password: every other session ends, this one's cookie changes and its token stays."""
     token = await run_in_threadpool(change_password, request, body.current, body.new)
     return _renewed(token, {"changed": True})
 
 
-@router.get("/api/sessions")
+@router.get("/api/sessions", **api("Log in", answer="Sessions"))
 def list_sessions(request: Request) -> Response:
     """Your sessions: since when, last seen, from where, with what; `this` is the one that asks."""
     desk, session = desk_of(request), session_of(request)
@@ -67,7 +68,7 @@ def list_sessions(request: Request) -> Response:
     return json_response({"sessions": [wire(row) | {"agent": agent_name(row["user_agent"])} for row in rows]})
 
 
-@router.delete("/api/sessions/{session_id}")
+@router.delete("/api/sessions/{session_id}", **api("Log in", answer="Ended"))
 def end_session(request: Request, session_id: Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]) -> Response:
     """End one of your sessions."""
     desk, session = desk_of(request), session_of(request)
@@ -78,7 +79,7 @@ def end_session(request: Request, session_id: Annotated[str, Path(pattern=r"^[0-
     return json_response({"ended": True})
 
 
-@router.get("/api/audit")
+@router.get("/api/audit", **api("Account", "read", answer="Audit"))
 def audit_log(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
