@@ -44,6 +44,13 @@ window.desk = (() => {
     setTimeout(() => line.remove(), kind === "bad" ? 12000 : 6000);
   }
 
+  // What an error says: problem+json ({title, detail, cure}), or {error: {message, cure}}.
+  function why(got, status) {
+    if (status < 400) return "";
+    const said = got.error ? got.error.message : got.detail || got.title || `the desk answered ${status}`, cure = got.error ? got.error.cure : got.cure;
+    return cure ? `${said}; ${cure}` : said;
+  }
+
   // A call that changes something carries the session's token. Answers {ok, status, data}; never throws for a refusal.
   // What may be repeated (all but POST) is tried once more when the connection broke; a ticket repeats itself by its key.
   async function call(method, path, data, again = method !== "POST") {
@@ -53,7 +60,7 @@ window.desk = (() => {
       const answer = await fetch(path, { method, headers, body: data === undefined ? undefined : JSON.stringify(data) });
       if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
       const got = await answer.json().catch(() => ({}));
-      return { ok: answer.ok, status: answer.status, data: got, why: got.error ? `${got.error.message}; ${got.error.cure}` : "" };
+      return { ok: answer.ok, status: answer.status, data: got, why: why(got, answer.status) };
     } catch {
       if (!again) return { ok: false, status: 0, data: {}, why: "the desk did not answer" };
       await new Promise((done) => setTimeout(done, 400));
@@ -164,5 +171,5 @@ window.desk = (() => {
 
   localTimes();
   document.addEventListener("DOMContentLoaded", () => { connect(); tick(); setInterval(tick, 500); });
-  return { $, $$, f, set, tone, now, say, call, ask, on, connect, alive, localTimes, lost: () => body.classList.contains("lost"), latest };
+  return { $, $$, f, set, tone, now, say, call, ask, on, connect, alive, why, csrf, localTimes, lost: () => body.classList.contains("lost"), latest };
 })();
