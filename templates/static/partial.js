@@ -2,7 +2,7 @@
 // errors are never swapped in but said, hx-on and js: values cannot run (the policy has no eval), hx-confirm asks with the desk's box.
 "use strict";
 (() => {
-  const { $, say, ask, why, csrf, alive, localTimes } = window.desk;
+  const { $, say, ask, why, csrf, alive, tick, localTimes } = window.desk;
   document.addEventListener("htmx:config:request", (event) => {
     const { request } = event.detail.ctx;
     if (request.method !== "GET" && new URL(request.action, location.href).origin === location.origin) request.headers["X-CSRF-Token"] = csrf;
@@ -30,5 +30,14 @@
     if (event.detail.ctx) say("The desk did not answer; this part of the page is as it was.", "bad");
     else console.error(event.detail.error);
   });
-  document.addEventListener("htmx:after:swap", () => { localTimes(); alive(); });
+  // What was replaced keeps the focus: the same element by its id, or by its name in the same form.
+  let focused = null;
+  document.addEventListener("htmx:before:swap", () => {
+    const el = document.activeElement;
+    focused = !el || el === document.body ? null : el.id ? `#${CSS.escape(el.id)}` : el.name ? `[name="${CSS.escape(el.name)}"]` : null;
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    localTimes(); tick(); alive();
+    if (focused && document.activeElement === document.body) $(focused)?.focus({ preventScroll: true });
+  });
 })();
