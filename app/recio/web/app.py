@@ -23,6 +23,7 @@ from recio.web import (
     api_trades,
     errors,
     history,
+    look,
     metrics,
     pages,
     readiness,
@@ -90,7 +91,7 @@ def create_app(
         meter=desk.meter,
     )
     for part in (
-        static, readiness, api_docs, api_account, api_market, api_monitors, api_trades, stream, metrics, history, tokens_page, pages,
+        static, look, readiness, api_docs, api_account, api_market, api_monitors, api_trades, stream, metrics, history, tokens_page, pages,
     ):  # fmt: skip
         app.include_router(part.router)
 
