@@ -86,7 +86,14 @@ async def _frames(desk: Desk, tab: Subscriber) -> AsyncIterator[bytes]:
 
 def _beat(desk: Desk) -> bytes:
     hub = desk.hub
-    return frame("beat", {"now_ms": hub.snapshots.now_ms(), "ok": hub.connected, "why": hub.why, "every_s": BEAT_S})
+    said = {
+        "now_ms": hub.snapshots.now_ms(),
+        "ok": hub.connected,
+        "why": hub.why,
+        "every_s": BEAT_S,
+        "streams": hub.tabs,
+    }
+    return frame("beat", said)
 
 
 def _still_logged_in(desk: Desk, tab: Subscriber) -> bool:
