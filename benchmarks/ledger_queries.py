@@ -20,6 +20,7 @@ from recio.store import (
     frame_queries,
     ledger,
     market_data,
+    metrics_queries,
     order_groups,
     proof,
     rules,
@@ -142,6 +143,10 @@ HOT: dict[str, Call] = {
     "web_queries.ticket_id_of": lambda db, at: web_queries.ticket_id_of(db, USER, "ticket-00000001"),
     "web_queries.today": lambda db, at: web_queries.today(db, USER, MODE),
     "web_queries.account": lambda db, at: web_queries.account(db, USER, MODE),
+    "metrics_queries.feed_ages": lambda db, at: metrics_queries.feed_ages(db, MODE),
+    "metrics_queries.orders_unfinished": lambda db, at: metrics_queries.orders_unfinished(db, USER, MODE),
+    "metrics_queries.orders_today": lambda db, at: metrics_queries.orders_today(db, USER, MODE),
+    "metrics_queries.trades_live": lambda db, at: metrics_queries.trades_live(db, USER, MODE),
 }  # fmt: skip
 
 # What adds up everything there ever was, and why that is borne: shown with its figures, not held to them.
@@ -171,6 +176,7 @@ ELSEWHERE: dict[str, str] = {
     "spans.save_spans": "kept one day",
     "frame_queries.incident_news": "incidents",
     "frame_queries.vitals": "books, incidents, the newest reconciliation by its key",
+    "metrics_queries.incidents_open": "incidents",
 } | {
     f"{module}.{name}": why
     for module, why, names in (
@@ -201,6 +207,7 @@ def all_queries() -> Iterator[str]:
         "spans",
         "web_queries",
         "frame_queries",
+        "metrics_queries",
     ):
         found = importlib.import_module(f"recio.store.{module}")
         for name in found.__all__:

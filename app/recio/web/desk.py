@@ -19,6 +19,7 @@ from recio.store.db import DatabaseGone
 from recio.store.pool import Pool
 from recio.web.hub import Hub
 from recio.web.look_values import Look, looking, read_look
+from recio.web.meter import Meter
 from recio.web.sessions import Known, Session
 from recio.web.static import Static
 from recio.web.status import StatusBoard
@@ -40,6 +41,8 @@ class Desk:
     templates: Environment
     clock: Callable[[], float] = time.time
     known: Known = field(default_factory=Known)
+    tokens: Known = field(default_factory=Known)  # apart: a token sent as a cookie must find nothing
+    meter: Meter = field(default_factory=Meter)
 
     def sessions_ended(self, user_id: str, *, only: bytes | None = None, but: bytes | None = None) -> None:
         """Sessions were deleted: of ``only`` this token, or all of the user's ``but`` one. Their streams end too."""

@@ -12,11 +12,13 @@ from pydantic import StringConstraints
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from recio.store import web_sessions
+from recio.store import api_access, web_sessions
 from recio.store.db import DatabaseGone
+from recio.web.bearer import Bearer
 from recio.web.desk import Desk, desk_of, session_of
 from recio.web.errors import ApiError
 from recio.web.hub import Subscriber, TooManyTabs, Want, frame
+from recio.web.routes import api
 from recio.web.sessions import IDLE_HOURS
 
 __all__ = ["router"]
@@ -29,7 +31,11 @@ Name = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Z0-9.\-]*$"
 Tables = Annotated[list[Name], Query(max_length=MOST_TABLES)]
 
 
-@router.get("/api/stream", response_class=StreamingResponse)
+@router.get(
+    "/api/stream",
+    response_class=StreamingResponse,
+    **api("Stream", "read", media="text/event-stream", about="Server-sent events until the session ends"),
+)
 async def stream(
     request: Request,
     event: Tables = [],  # noqa: B006 - FastAPI copies it
@@ -49,7 +55,10 @@ async def stream(
     last = request.headers.get("last-event-id", "")
     if last.isascii() and last.isdigit() and len(last) < 16:  # of a reconnection: newer than what the address says
         since = int(last)
-    tab = Subscriber(frozenset(wants), session.user_id, session.token_hash, asyncio.get_running_loop(), since)
+    tab = Subscriber(
+        frozenset(wants), session.user_id, session.token_hash, asyncio.get_running_loop(), since,
+        program=isinstance(session, Bearer),
+    )  # fmt: skip
     try:
         desk.hub.subscribe(tab)
     except TooManyTabs as full:
@@ -99,6 +108,8 @@ def _beat(desk: Desk) -> bytes:
 def _still_logged_in(desk: Desk, tab: Subscriber) -> bool:
     """An open tab does not keep a session alive, and does not outlive it. A lost database ends no session."""
     try:
+        if tab.program:
+            return api_access.token(desk.pool, tab.token_hash) is not None
         return web_sessions.session(desk.pool, tab.token_hash, IDLE_HOURS) is not None
     except DatabaseGone:
         return True
