@@ -174,9 +174,9 @@ ELSEWHERE: dict[str, str] = {
     "account.advance_checkpoint": "what came since the last checkpoint",
     "rules.bars_since": "price bars",
     "spans.save_spans": "kept one day",
-    "metrics_queries.incidents_open": "incidents",
     "frame_queries.incident_news": "incidents",
     "frame_queries.vitals": "books, incidents, the newest reconciliation by its key",
+    "metrics_queries.incidents_open": "incidents",
 } | {
     f"{module}.{name}": why
     for module, why, names in (
@@ -206,8 +206,8 @@ def all_queries() -> Iterator[str]:
         "rules",
         "spans",
         "web_queries",
-        "metrics_queries",
         "frame_queries",
+        "metrics_queries",
     ):
         found = importlib.import_module(f"recio.store.{module}")
         for name in found.__all__:

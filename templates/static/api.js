@@ -3,11 +3,11 @@
 (() => {
   const csrf = document.querySelector("meta[name=csrf-token]").content;
 
-  // What an error says: problem+json ({title, detail, cure}), or {error: {message, cure}}.
+  // What an error says: problem+json, {title, detail, cure}.
   function why(got, status) {
     if (status < 400) return "";
-    const said = got.error ? got.error.message : got.detail || got.title || `the desk answered ${status}`, cure = got.error ? got.error.cure : got.cure;
-    return cure ? `${said}; ${cure}` : said;
+    const said = got.detail || got.title || `the desk answered ${status}`;
+    return got.cure ? `${said}; ${got.cure}` : said;
   }
 
   // Answers {ok, status, data, why}. What may be repeated (all but POST) is tried once more when the connection broke; a ticket

@@ -14,6 +14,7 @@ from recio.store import web_sessions
 from recio.trading.settings import SettingError
 from recio.web.desk import desk_of, session_of
 from recio.web.look_values import Look, changed, read_look, zones
+from recio.web.routes import api
 from recio.web.wire import json_response
 
 __all__ = ["router"]
@@ -22,14 +23,14 @@ router = APIRouter()
 _SWITCHES = ("title", "keys")
 
 
-@router.get("/api/look")
+@router.get("/api/look", **api("Settings", "read", "settings", answer="Look"))
 def look(request: Request) -> Response:
     """How the user's pages look: theme, zone ('' is the browser's), clock, colours, density, title, keys."""
     desk, session = desk_of(request), session_of(request)
     return json_response(msgspec.to_builtins(read_look(web_sessions.settings(desk.pool, session.user_id))))
 
 
-@router.put("/api/look")
+@router.put("/api/look", **api("Settings", "settings", answer="Look"))
 def put_look(request: Request, changes: Annotated[dict[str, Any], Body()]) -> Response:
     """Change some of it; the rest stays."""
     return json_response(msgspec.to_builtins(_store(request, changes)))

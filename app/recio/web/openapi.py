@@ -36,6 +36,8 @@ _PARAMETERS = {
     "state": "live: not finished; closed: finished, errors too; all.",
     "series": "A series' ticker; empty: all.",
     "event": "An event's ticker, from GET /api/events.",
+    "tables": "off: no strike table when none is named.",
+    "since": "Milliseconds: the id of the last news heard; what came after it is told first.",
     "market_ticker": "A market's ticker, from GET /api/strikes.",
     "side": "yes or no.",
     "count": "Contracts, as a number of at most two decimals.",
@@ -57,6 +59,7 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
     ("/api/tickets", "post"): {"market_ticker": "KXBTCSIM-26NOV23174630-T118749.99", "side": "yes", "count": "5", "limit_price": "0.60"},
     ("/api/trades/{trade_id}/close", "post"): {"limit_price": "0.55"},
     ("/api/session", "post"): {"login": "admin", "password": "correct horse battery"},
+    ("/api/look", "put"): {"theme": "dark", "zone": "Europe/Berlin"},
     ("/api/settings/{name}", "put"): {"on": True, "why": "going out"},
     ("/api/monitors/{monitor_id}", "put"): {"enabled": True, "settings": {"min_probability_percent": 96}},
 }  # fmt: skip

@@ -56,8 +56,8 @@ async def stream(
     if last.isascii() and last.isdigit() and len(last) < 16:  # of a reconnection: newer than what the address says
         since = int(last)
     tab = Subscriber(
-        frozenset(wants), session.user_id, session.token_hash, asyncio.get_running_loop(),
-        program=isinstance(session, Bearer), since_ms=since,
+        frozenset(wants), session.user_id, session.token_hash, asyncio.get_running_loop(), since,
+        program=isinstance(session, Bearer),
     )  # fmt: skip
     try:
         desk.hub.subscribe(tab)
@@ -95,7 +95,14 @@ async def _frames(desk: Desk, tab: Subscriber) -> AsyncIterator[bytes]:
 
 def _beat(desk: Desk) -> bytes:
     hub = desk.hub
-    return frame("beat", {"now_ms": hub.snapshots.now_ms(), "ok": hub.connected, "why": hub.why, "every_s": BEAT_S})
+    said = {
+        "now_ms": hub.snapshots.now_ms(),
+        "ok": hub.connected,
+        "why": hub.why,
+        "every_s": BEAT_S,
+        "streams": hub.tabs,
+    }
+    return frame("beat", said)
 
 
 def _still_logged_in(desk: Desk, tab: Subscriber) -> bool:
