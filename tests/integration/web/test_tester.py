@@ -9,7 +9,7 @@ import pytest
 from webdesk import PASSWORD, ROOT, Desk
 
 sys.path.insert(0, str(ROOT / "scripts"))
-from tester import tester_password
+import tester
 
 
 def test_the_deploys_password_is_changed_once_and_the_new_one_kept(desk: Desk, tmp_path: Path) -> None:
@@ -22,11 +22,11 @@ def test_the_deploys_password_is_changed_once_and_the_new_one_kept(desk: Desk, t
         "admin_user": "admin",
         "admin_password_file": str(made),
     }
-    chosen = tester_password(facts)
+    chosen = tester.tester_password(facts)
     kept = tmp_path / "tester_password"
     assert chosen != PASSWORD and kept.read_text().strip() == chosen and kept.stat().st_mode & 0o777 == 0o600
-    assert tester_password(facts) == chosen and desk.client().log_in(chosen).status == 200
+    assert tester.tester_password(facts) == chosen and desk.client().log_in(chosen).status == 200
     assert made.read_text().strip() == PASSWORD, "the deploy's own file stays as it is"
     kept.unlink()
     with pytest.raises(RuntimeError, match="no known password opens"):
-        tester_password(facts)
+        tester.tester_password(facts)
