@@ -209,6 +209,9 @@ def test_what_could_cost_most_asks_again_who_you_are(desk: Desk) -> None:
     )
     assert page.headers["location"] == "/settings/security/confirm?next=/settings/security"
     assert user.ask("GET", page.headers["location"]).status == 200
+    assert user.ask("POST", "/settings/security/sessions/others", form=form).error == "reauth_required"
+    assert user.ask("DELETE", f"/api/sessions/{'0' * 16}").error == "reauth_required"
+    assert user.ask("POST", "/settings/tokens", form=form | {"name": "x", "scope": "read"}).error == "reauth_required"
     assert user.ask("POST", "/settings/security/confirm", form=form | {"password": "wrong"}).status == 401
     before = user.cookie
     back = user.ask("POST", "/settings/security/confirm", form=form | {"password": PASSWORD, "next": "//evil.example"})
