@@ -113,6 +113,11 @@ def _finish(path: str, method: str, operation: Json, scopes: list[str]) -> None:
     if "requestBody" in operation and (path, method) in _EXAMPLES:
         operation["requestBody"]["content"][_JSON]["example"] = _EXAMPLES[path, method]
     _secure(path, method, operation, scopes)
+    _answers(path, method, operation)
+
+
+def _answers(path: str, method: str, operation: Json) -> None:
+    """The success as the route described it, and every refusal that can come."""
     responses = operation["responses"]
     kinds = responses["200"]["content"]
     if len(kinds) > 1 and not kinds.get(_JSON, {}).get("schema"):
