@@ -9,7 +9,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-PAGES = {"trade": "/", "history": "/history", "account": "/account", "system": "/system", "settings": "/settings"}
+PAGES = {
+    "trade": "/",
+    "history": "/history",
+    "account": "/account",
+    "system": "/system",
+    "settings": "/settings",
+    "look": "/settings/look",
+}
 
 
 @pytest.mark.parametrize("look", ["dark", "light"])
