@@ -16,6 +16,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from playwright.sync_api import Page
@@ -101,7 +102,9 @@ def _streams(facts: dict[str, str], cookie: str, count: int, seconds: float) -> 
             *(_client(facts["url"], facts["ca_file"], cookie, until, None if n else stamps) for n in range(count))
         )
 
-    asyncio.run(all_of_them())
+    # Playwright's own event loop has this thread: the streams get another.
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(asyncio.run, all_of_them()).result()
     return stamps
 
 
