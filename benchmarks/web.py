@@ -20,6 +20,7 @@ import web_first  # noqa: E402
 import web_load  # noqa: E402
 import web_tabs  # noqa: E402
 from desk import Desk  # noqa: E402
+from tester import tester_password  # noqa: E402
 from trialhost.summary import table  # noqa: E402
 from weblook.site import Site, SiteError  # noqa: E402
 
@@ -29,7 +30,7 @@ PARTS = ("first", "load", "tabs")
 
 def _desk(facts: dict[str, str]) -> Desk:
     desk = Desk(facts["url"], facts["ca_file"])
-    answer = desk.log_in(facts["admin_user"], Path(facts["admin_password_file"]).read_text().strip())
+    answer = desk.log_in(facts["admin_user"], tester_password(facts))
     if answer.status != 200:
         raise SystemExit(f"error: the desk at {facts['url']} refuses {facts['admin_user']}: {answer.body}")
     return desk

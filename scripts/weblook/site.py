@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from tester import tester_password
 
 __all__ = ["ARGS", "CHROMIUM", "SIZES", "Site", "SiteError", "goto", "key_of", "launched", "settle"]
 
@@ -91,9 +92,8 @@ class Site:
         """From the JSON file `make up` writes. Raises SiteError when it is not there."""
         try:
             facts = json.loads(summary.read_text())
-            password = Path(facts["admin_password_file"]).read_text().strip()
-            return cls(facts["url"], facts["admin_user"], password)
-        except (OSError, KeyError, ValueError) as error:
+            return cls(facts["url"], facts["admin_user"], tester_password(facts))
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
             raise SiteError(
                 f"{summary} does not describe a running appliance ({error}); `make up` writes it"
             ) from error

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1] / "scripts")]
 
+from tester import tester_password  # noqa: E402 - of scripts/
 from weblook.site import CHROMIUM, Site, goto, launched  # noqa: E402 - of scripts/
 
 
@@ -63,7 +64,7 @@ class Trial:
 def trial() -> Trial:
     """The appliance; its certificate is checked here once, with Python and the appliance's own CA."""
     raw = json.loads(Path(os.environ["RECIO_TRIAL"]).read_text())
-    password = Path(raw["admin_password_file"]).read_text().strip()
+    password = tester_password(raw)
     found = Trial(
         raw["url"], raw["ca_file"], raw["admin_user"], password, ("ssh", "-F", raw["ssh_config"], raw["host"])
     )
