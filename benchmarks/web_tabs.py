@@ -158,6 +158,7 @@ def rows(facts: dict[str, str], site: Site, ssh: Any, seconds: float = SECONDS, 
         for tabs in (1, 10, 50):
             while len(pages) < min(tabs, real):
                 page = site.context(browser, state=state).new_page()
+                page.set_default_timeout(90_000)
                 goto(page, "/?series=KXBTCSIM")
                 settle(page)
                 pages.append(page)

@@ -122,19 +122,22 @@ class Site:
         context.close()
         return state
 
-    def pages(self, context: BrowserContext) -> dict[str, str]:
+    def pages(self, context: BrowserContext, dead: list[str] | None = None) -> dict[str, str]:
         """Every page that links lead to from the first, as name -> path; of pages that differ by a number only, one.
 
-        Reads the HTML without script, so that it sees what the server links, and takes under a second.
+        Reads the HTML without script, so that it sees what the server links. Links that lead nowhere go into ``dead``.
         """
         found: dict[str, str] = {}
+        lost: dict[str, str] = {}
         waiting = ["/"]
         while waiting:
             path = waiting.pop(0)
             key = key_of(path)
-            if key in found:
+            if key in found or key in lost:
                 continue
-            answer = _get(context, path)
+            status, answer = _get(context, path)
+            if status >= 400:
+                lost[key] = f"{path} answers {status}"
             if answer is None:
                 continue
             found[key] = path
@@ -142,11 +145,13 @@ class Site:
                 target = urlsplit(link.replace("&amp;", "&")).path
                 if not _NOT_A_PAGE.search(target) and key_of(target) not in found:
                     waiting.append(target)
+        if dead is not None:
+            dead.extend(lost.values())
         return found
 
 
-def _get(context: BrowserContext, path: str) -> str | None:
-    """The HTML of a page, or None when it is something else. Raises SiteError for a link that leads nowhere."""
+def _get(context: BrowserContext, path: str) -> tuple[int, str | None]:
+    """Status and HTML of a page; None for what is no page. Raises SiteError when nothing answers."""
     for _ in range(2):
         try:
             answer = context.request.get(path, headers={"Accept": "text/html"}, max_redirects=5)
@@ -155,6 +160,5 @@ def _get(context: BrowserContext, path: str) -> str | None:
             time.sleep(0.5)
     else:
         raise SiteError(f"GET {path} did not answer")
-    if answer.status >= 400:
-        raise SiteError(f"a page links to {path}, which answers {answer.status}")
-    return answer.text() if answer.headers.get("content-type", "").startswith("text/html") else None
+    whole = answer.ok and answer.headers.get("content-type", "").startswith("text/html")
+    return answer.status, answer.text() if whole else None

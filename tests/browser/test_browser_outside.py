@@ -93,6 +93,14 @@ def test_every_page_has_the_headers_and_nothing_inline(trial: Any, cookie: Any, 
     assert not wrong, wrong
 
 
+def test_no_link_leads_nowhere(browser: Any, trial: Any, signed_in: Any) -> None:
+    dead: list[str] = []
+    context = trial.site.context(browser, state=signed_in)
+    trial.site.pages(context, dead)
+    context.close()
+    assert not dead
+
+
 def test_every_page_needs_a_session(trial: Any, site_pages: dict[str, str]) -> None:
     for path in site_pages.values():
         status, headers, _ = ask(trial, "GET", path, {"Accept": "text/html"})
