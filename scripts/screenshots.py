@@ -23,7 +23,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 from weblook.dialogs import dialogs
 from weblook.layout import flaws
-from weblook.site import Site, SiteError, goto, launched, settle
+from weblook.site import SIZES, Site, SiteError, goto, launched, settle
 
 ROOT = Path(__file__).resolve().parent.parent
 COLOURS = 48
@@ -49,7 +49,6 @@ class Shot:
 def save(raw: bytes, place: Path) -> None:
     """Fewer colours, no alpha, hard compressed: a page has few colours."""
     image = Image.open(io.BytesIO(raw)).convert("RGB")
-    image = image.crop((0, 0, image.width, min(image.height, TALLEST_PX)))
     image.quantize(COLOURS, dither=Image.Dither.NONE).save(place, optimize=True)
 
 
@@ -57,8 +56,13 @@ def of_page(page: Page, name: str, path: str, size: str, look: str, to: Path) ->
     """The page in its whole length, then each of its dialogs as a window shows it."""
     goto(page, path)
     settle(page)
-    save(page.screenshot(full_page=True), to / f"{name}-{size}-{look}.png")
     yield Shot(name, size, look, tuple(flaws(page)))
+    long = page.evaluate("() => document.documentElement.scrollHeight")
+    # A window as tall as the page: what is fixed to its lower edge must not lie in the middle of the picture.
+    page.set_viewport_size(SIZES[size] | {"height": max(SIZES[size]["height"], min(long, TALLEST_PX))})  # type: ignore[arg-type]
+    page.wait_for_timeout(300)
+    save(page.screenshot(), to / f"{name}-{size}-{look}.png")
+    page.set_viewport_size(SIZES[size])  # type: ignore[arg-type]
     for dialog in dialogs(page):
         if name != "trade" and dialog in _SHARED:
             continue  # one picture of what every page has
