@@ -16,7 +16,19 @@ from recio.contract import Contract
 from recio.contract.settings import Settings
 from recio.store.db import dsn_from_environment
 from recio.store.pool import Pool
-from recio.web import api_account, api_market, api_monitors, api_trades, errors, history, pages, static, stream
+from recio.web import (
+    api_account,
+    api_market,
+    api_monitors,
+    api_trades,
+    errors,
+    history,
+    pages,
+    requests,
+    static,
+    stream,
+    system,
+)
 from recio.web.desk import Desk
 from recio.web.gate import Gate
 from recio.web.hub import Hub
@@ -69,7 +81,7 @@ def create_app(
     app.state.desk = desk
     errors.install(app)
     app.add_middleware(Gate, pool=pool, known=desk.known, own_url=settings.url, on_error=errors.answer)
-    for part in (static, api_account, api_market, api_monitors, api_trades, stream, history, pages):
+    for part in (static, api_account, api_market, api_monitors, api_trades, requests, stream, history, system, pages):
         app.include_router(part.router)
 
     @app.get("/livez")

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from recio.store import requests, system_queries, web_sessions
 from recio.store import web_queries as queries
-from recio.store import web_sessions
 from recio.store.pool import Queries
 from recio.web.status import StatusBoard
 from recio.web.switches import complete, in_force
+from recio.web.system_view import started, verdict
 from recio.web.wire import wire, wire_all
 
 __all__ = ["TOPICS", "Snapshots"]
@@ -92,4 +93,8 @@ class Snapshots:
             "dependencies": wire(machine["dependencies"]) if machine["dependencies"] else None,
             "incidents": wire_all([row for row in queries.incidents(db, 10) if row["closed_at"] is None]),
             "balance": wire(machine["balance"]) if machine["balance"] else None,
+            "machine": {name: wire(machine[name]) if machine[name] else None for name in ("host", "exchange")},
+            "verdict": verdict(self._status.get(), system_queries.open_incidents(db), machine, self._clock()),
+            "requests": wire_all(requests.newest(db, 8)),
+            "up": started([service.name for service in self._status.get().services], self._clock()),
         }
