@@ -35,6 +35,16 @@
     box.classList.toggle("is-warn", value >= Number(box.dataset.warning) && value < Number(box.dataset.critical));
   }
 
+  function database(db) {
+    const age = $("#database-age"), whole = (v) => v.toLocaleString("en-US", { maximumFractionDigits: 0 });
+    if (age) age.dataset.at = db.at_ms;
+    const said = {
+      size_mb: whole(db.size_mb), connections: String(db.connections), cache_hit: f.percent(db.cache_hit), longest_tx_s: f.age(db.longest_tx_s),
+      dead_rows: whole(db.dead_rows), notify_lag_ms: db.notify_lag_ms == null ? "–" : `${db.notify_lag_ms.toFixed(1)} ms`,
+    };
+    for (const [name, text] of Object.entries(said)) set($(`[data-db="${name}"]`), text);
+  }
+
   function verdict(v) {
     const box = $("#verdict"), more = $("#verdict-more");
     box.className = `panel verdict verdict-${v.level}`;
@@ -70,13 +80,15 @@
     while (list.children.length > 8) list.lastElementChild.remove();
   }
 
-  on("status", ({ status, now_ms, machine, verdict: v, requests: rows, up }) => {
+  on("status", ({ status, now_ms, machine, verdict: v, requests: rows, up, feeds }) => {
     $("#status-age").dataset.at = now_ms - status.age_s * 1000;
     services(status, up);
     if (machine?.host) for (const key of ["cpu", "memory", "disk"]) gauge(key, machine.host[`${key}_percent`], `${machine.host[`${key}_percent`].toFixed(0)} %`);
     const ex = machine?.exchange;
     if (ex?.latency_ms != null) gauge("latency", ex.latency_ms, `${ex.latency_ms.toFixed(0)} ms`);
     if (ex?.clock_skew_s != null) gauge("skew", Math.abs(ex.clock_skew_s) * 1000, `${ex.clock_skew_s >= 0 ? "+" : "−"}${Math.abs(ex.clock_skew_s).toFixed(2)} s`);
+    for (const feed of feeds || []) { const el = $(`[data-feed="${feed.name}"]`); if (el && feed.at_ms) el.dataset.at = feed.at_ms; }
+    if (machine?.database) database(machine.database);
     if (v) verdict(v);
     if (rows) requests(rows);
   });

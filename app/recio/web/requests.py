@@ -17,6 +17,7 @@ from recio.store.schema import expected_revision
 from recio.web.desk import desk_of, session_of
 from recio.web.errors import ApiError
 from recio.web.login import check_login
+from recio.web.routes import api
 from recio.web.wire import json_response, wire, wire_all
 
 __all__ = ["ask", "router"]
@@ -64,19 +65,19 @@ def ask(request: Request, kind: str, args: Mapping[str, Any], password: str = ""
     return request_id
 
 
-@router.post("/api/requests", status_code=202)
+@router.post("/api/requests", **api("System", answer="RequestAsked"))
 def post_request(request: Request, body: Asked) -> Response:
     """Ask root for something of a closed list: restart_service, backup_now, restore_test, diagnostics, rollback."""
-    return json_response({"request_id": ask(request, body.kind, body.args, body.password)}, 202)
+    return json_response({"request_id": ask(request, body.kind, body.args, body.password)})
 
 
-@router.get("/api/requests")
+@router.get("/api/requests", **api("System", "read", answer="HostRequests"))
 def get_requests(request: Request) -> Response:
     """The newest twenty requests with their state, what they do now and what became of them."""
     return json_response({"requests": wire_all(queries.newest(desk_of(request).pool, 20))})
 
 
-@router.get("/api/requests/{request_id}")
+@router.get("/api/requests/{request_id}", **api("System", "read", answer="HostRequest"))
 def get_request(request: Request, request_id: int) -> Response:
     """One request."""
     row = queries.request(desk_of(request).pool, request_id) if 0 < request_id < 2**62 else None

@@ -19,6 +19,7 @@ __all__ = [
 
 Row = dict[str, Any]
 BEATS = 90
+_TIERS = ["core", "watchdog", "system"]  # in order of what they are worth
 _MEANS = {
     True: "New entries are stopped; open trades stay protected, exits work.",
     False: "Trading goes on: nothing an entry relies on is affected.",
@@ -72,7 +73,8 @@ def verdict(status: Status, incidents: Sequence[Row], machine: Row, now_s: float
 def tiers(status: Status, contract: Contract) -> list[Row]:
     """Services by tier, with the tier's sum beside its row of the contract; a sum that misses one says so by being None."""
     found = []
-    for name, tier in contract.tiers.items():
+    for name in sorted(contract.tiers, key=_TIERS.index):
+        tier = contract.tiers[name]
         services: list[ServiceStatus] = [service for service in status.services if service.tier == name]
         known = [service.pss_mb for service in services if service.pss_mb is not None]
         used = sum(known) if len(known) == len(services) else None
