@@ -58,6 +58,8 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.tickets": "SELECT, INSERT",
         "users.audit_log": "SELECT, INSERT",
         "system.requests": "SELECT, INSERT (kind, args, asked_by)",  # state and times are the worker's
+        "users.api_tokens": "SELECT, INSERT, UPDATE (last_used_at, last_used_from, revoked_at)",
+        "users.api_answers": "SELECT, INSERT, UPDATE (status, media_type, body), DELETE",
     },
     "trade_manager": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
     | {

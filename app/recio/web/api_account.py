@@ -16,6 +16,7 @@ from recio.web import sessions
 from recio.web.desk import Desk, desk_of, session_of
 from recio.web.errors import ApiError
 from recio.web.login import check_login
+from recio.web.routes import api
 from recio.web.switches import checked
 from recio.web.wire import json_response, wire, wire_all
 
@@ -53,7 +54,7 @@ def log_out(request: Request) -> None:
     desk.sessions_ended(session.user_id, only=session.token_hash)
 
 
-@router.post("/api/session")
+@router.post("/api/session", **api("Log in", answer="LoggedIn"))
 async def open_session(request: Request, body: Login) -> Response:
     """Log in; the session is a cookie, the csrf_token goes into X-CSRF-Token of every state-changing call."""
     token, session = await run_in_threadpool(log_in, request, body.login, body.password)
@@ -62,7 +63,7 @@ async def open_session(request: Request, body: Login) -> Response:
     return response
 
 
-@router.delete("/api/session")
+@router.delete("/api/session", **api("Log in", answer="LoggedOut"))
 def close_session(request: Request) -> Response:
     """Log out."""
     log_out(request)
@@ -71,7 +72,7 @@ def close_session(request: Request) -> Response:
     return response
 
 
-@router.get("/api/account")
+@router.get("/api/account", **api("Account", "read", answer="Account"))
 def account(request: Request) -> Response:
     """Balance, positions, unfinished orders, fills, settlements, and whether the ledger agrees with the exchange."""
     desk, session = desk_of(request), session_of(request)
@@ -82,20 +83,20 @@ def account(request: Request) -> Response:
     return json_response(plain | {"mode": desk.settings.mode, "now_ms": round(desk.clock() * 1000)})
 
 
-@router.get("/api/status")
+@router.get("/api/status", **api("System", "read", answer="Status"))
 def status(request: Request) -> Response:
     """The services, as `recio status --json` tells it on the host."""
     return json_response(desk_of(request).status.as_dict())
 
 
-@router.get("/api/settings/{name}")
+@router.get("/api/settings/{name}", **api("Settings", "read", "settings", answer="Setting"))
 def setting(request: Request, name: SettingName) -> Response:
     """A setting with its defaults filled in."""
     desk, session = desk_of(request), session_of(request)
     return json_response({"name": name} | wire(desk.shown_settings(session.user_id)[name]))
 
 
-@router.put("/api/settings/{name}")
+@router.put("/api/settings/{name}", **api("Settings", "settings", answer="Setting"))
 def put_setting(request: Request, name: SettingName, changes: Annotated[dict[str, Any], Body()]) -> Response:
     """Change a setting: keys not named keep their value, the whole is checked."""
     desk, session = desk_of(request), session_of(request)

@@ -18,6 +18,7 @@ from recio.store import web_sessions
 from recio.store.db import DatabaseGone
 from recio.store.pool import Pool
 from recio.web.hub import Hub
+from recio.web.meter import Meter
 from recio.web.sessions import Known, Session
 from recio.web.static import Static
 from recio.web.status import StatusBoard
@@ -39,6 +40,8 @@ class Desk:
     templates: Environment
     clock: Callable[[], float] = time.time
     known: Known = field(default_factory=Known)
+    tokens: Known = field(default_factory=Known)  # apart: a token sent as a cookie must find nothing
+    meter: Meter = field(default_factory=Meter)
 
     def sessions_ended(self, user_id: str, *, only: bytes | None = None, but: bytes | None = None) -> None:
         """Sessions were deleted: of ``only`` this token, or all of the user's ``but`` one. Their streams end too."""

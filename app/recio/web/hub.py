@@ -60,6 +60,7 @@ class Subscriber:
     user_id: str
     token_hash: bytes
     loop: asyncio.AbstractEventLoop
+    program: bool = False  # it came with an API token, not with a session
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = False
     fresh: bool = True

@@ -22,16 +22,21 @@ Service = Annotated[str, Query(max_length=40, pattern=r"^[a-z_]*$")]
 Level = Literal["info", "warning", "error"]
 Text = Annotated[str, Query(max_length=100)]
 Trade = Annotated[int, Query(ge=0, le=2**53)]
+TradeField = Annotated[str, Query(max_length=16, pattern=r"^[0-9]*$")]  # a form's field: may be empty
 Minutes = Annotated[int, Query(ge=0, le=60 * 24 * 31)]
 After = Annotated[int, Query(ge=0, le=2**62)]
 _EXTRA = ("simulator", "requests")
 _SHOWN, _DOWNLOAD_MAX = 300, 10 * 1024 * 1024
 
 
-def _wanted(desk: Desk, user_id: str, service: str, level: Level, text: str, trade: int, minutes: int, after: int) -> journal.Wanted:
+def _wanted(
+    desk: Desk, user_id: str, service: str, level: Level, text: str, trade: int, minutes: int, after: int
+) -> journal.Wanted:
     known = (*desk.contract.services, *_EXTRA)
     if service and service not in known:
-        raise ApiError(422, "invalid_input", f"service: there is no service {service!r}", f"there are: {', '.join(known)}")
+        raise ApiError(
+            422, "invalid_input", f"service: there is no service {service!r}", f"there are: {', '.join(known)}"
+        )
     names: tuple[str, ...] = ()
     if trade:
         found = queries.trade(desk.pool, user_id, trade)
@@ -52,7 +57,7 @@ def _newest(wanted: journal.Wanted, limit: int) -> list[journal.Line]:
 
 @router.get("/system/logs", include_in_schema=False)
 def logs_page(
-    request: Request, service: Service = "", level: Level = "info", text: Text = "", trade: Annotated[str, Query(max_length=16, pattern=r"^\d*$")] = "",
+    request: Request, service: Service = "", level: Level = "info", text: Text = "", trade: TradeField = "",
     minutes: Minutes = 60,
 ) -> Response:  # fmt: skip
     """The newest lines; the filter is a plain form, following needs script."""
@@ -82,7 +87,7 @@ def logs(
 
 @router.get("/system/logs/download", include_in_schema=False)
 def logs_file(
-    request: Request, service: Service = "", level: Level = "info", text: Text = "", trade: Annotated[str, Query(max_length=16, pattern=r"^\d*$")] = "",
+    request: Request, service: Service = "", level: Level = "info", text: Text = "", trade: TradeField = "",
     minutes: Minutes = 60,
 ) -> Response:  # fmt: skip
     """The same as a text file of at most 10 MB, sent as it is read."""

@@ -93,7 +93,9 @@ class Snapshots:
             "dependencies": wire(machine["dependencies"]) if machine["dependencies"] else None,
             "incidents": wire_all([row for row in queries.incidents(db, 10) if row["closed_at"] is None]),
             "balance": wire(machine["balance"]) if machine["balance"] else None,
-            "machine": {name: wire(machine[name]) if machine[name] else None for name in ("host", "exchange", "database")},
+            "machine": {
+                name: wire(machine[name]) if machine[name] else None for name in ("host", "exchange", "database")
+            },
             "verdict": verdict(self._status.get(), system_queries.open_incidents(db), machine, self._clock()),
             "feeds": wire_all(system_queries.feeds(db, self._mode)),
             "requests": wire_all(requests.newest(db, 8)),

@@ -11,11 +11,13 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from recio.store import web_sessions
+from recio.store import api_access, web_sessions
 from recio.store.db import DatabaseGone
+from recio.web.bearer import Bearer
 from recio.web.desk import Desk, desk_of, session_of
 from recio.web.errors import ApiError
 from recio.web.hub import Subscriber, TooManyTabs, Want, frame
+from recio.web.routes import api
 from recio.web.sessions import IDLE_HOURS
 
 __all__ = ["router"]
@@ -26,12 +28,18 @@ _SESSION_EVERY_S = 30.0
 Name = Annotated[str, Query(max_length=64, pattern=r"^[A-Z0-9.\-]*$")]
 
 
-@router.get("/api/stream", response_class=StreamingResponse)
+@router.get(
+    "/api/stream",
+    response_class=StreamingResponse,
+    **api("Stream", "read", media="text/event-stream", about="Server-sent events until the session ends"),
+)
 async def stream(request: Request, event: Name = "", series: Name = "") -> StreamingResponse:
     """Server-sent events. ``event`` or ``series`` chooses the strike table; a series follows the event that closes next."""
     desk, session = desk_of(request), session_of(request)
     want = Want(event, "" if event else series or desk.settings.series[0])
-    tab = Subscriber(want, session.user_id, session.token_hash, asyncio.get_running_loop())
+    tab = Subscriber(
+        want, session.user_id, session.token_hash, asyncio.get_running_loop(), program=isinstance(session, Bearer)
+    )
     try:
         desk.hub.subscribe(tab)
     except TooManyTabs as full:
@@ -74,6 +82,8 @@ def _beat(desk: Desk) -> bytes:
 def _still_logged_in(desk: Desk, tab: Subscriber) -> bool:
     """An open tab does not keep a session alive, and does not outlive it. A lost database ends no session."""
     try:
+        if tab.program:
+            return api_access.token(desk.pool, tab.token_hash) is not None
         return web_sessions.session(desk.pool, tab.token_hash, IDLE_HOURS) is not None
     except DatabaseGone:
         return True

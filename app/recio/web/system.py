@@ -44,7 +44,7 @@ def system_page(request: Request, asked: Annotated[int, Query(ge=0, le=2**62)] =
     })  # fmt: skip
 
 
-@router.get("/system/diagnostics/{name}", response_class=FileResponse)
+@router.get("/system/diagnostics/{name}", include_in_schema=False)
 def diagnostics_file(name: str) -> Response:
     """A diagnostics archive made by the request of that kind."""
     path = bundle_path(name)

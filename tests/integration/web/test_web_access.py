@@ -15,6 +15,7 @@ PUBLIC = {
     ("POST", "/login"),
     ("POST", "/api/session"),
     ("GET", "/livez"),
+    ("GET", "/readyz"),
     ("GET", "/static/{digest}/{name:path}"),
 }
 
