@@ -133,7 +133,7 @@ def diagnostics(job: Job) -> str:
     folder = bundle_folder()
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     shutil.chown(folder, group="recio")
-    folder.chmod(0o2750)  # what lies in it belongs to the group recio
+    folder.chmod(0o750)
     job.say("collecting status, readings, logs and configuration; secrets are taken out")
     secrets = known_secrets([Path(job.contract.directories["credentials"].path), Path("/etc/recio/keys")])
     path = folder / time.strftime(f"recio-diagnostics-{job.request_id}-%Y%m%d-%H%M%S.tar.gz", time.gmtime())
