@@ -171,14 +171,18 @@ def test_no_secret_of_any_place_is_in_the_archive(desk: Desk, tmp_path: Path) ->
     )
     settings = tmp_path / "settings.yml"
     settings.write_text(
-        "mode: simulated\nkalshi:\n  key_id: 'canary-token-4'\napi_password: canary-in-log-1\nurl: https://u:canary-webhook-5@host/x\n"
+        "mode: simulated\nkalshi:\n  key_id: 'canary-token-4'\napi_password: canary-in-log-1\n"
+        "url: https://u:canary-webhook-5@host/x\n"
     )
     desk.db.run("UPDATE users.users SET password_hash = '$argon2id$v=19$canary-hash-value'")
     desk.db.run(
         "INSERT INTO users.settings (user_id, name, value, changed_by) VALUES ('0001', 'notifications', %s, 'admin')",
         ('{"webhook": "https://hook/canary-webhook-5"}',),
     )
-    causes = "login with $argon2id$v=19$canary-hash-value; Authorization: Bearer canary-bearer-2; totp_secret=canary-totp-3; canary-in-key-file-1234"
+    causes = (
+        "login with $argon2id$v=19$canary-hash-value; Authorization: Bearer canary-bearer-2; totp_secret=canary-totp-3"
+    )
+    causes += "; canary-in-key-file-1234"
     open_incident(Database("t", desk.cluster.dsn("system_monitor")), "x", "warning", causes, "", "system_monitor")
     found = dict(sections(Database("t", desk.cluster.dsn("recio_operator")), (settings,)))
     archive = tmp_path / "recio-diagnostics-1-20261128-010203.tar.gz"
