@@ -98,10 +98,10 @@
     if (!form.dataset.request) return;
     event.preventDefault();
     if (form.dataset.ask && !await ask(`${$("button", form).textContent}?`, form.dataset.ask, $("button", form).textContent)) return;
-    const { csrf_token: _, kind, password = "", ...args } = Object.fromEntries(new FormData(form));
-    const answer = await call("POST", "/api/requests", { kind, args, password });
-    if (form.elements.password) form.elements.password.value = "";
-    if (!answer.ok) say(answer.why, "bad");
+    const { csrf_token: _, kind, ...args } = Object.fromEntries(new FormData(form));
+    const answer = await call("POST", "/api/requests", { kind, args });
+    if (answer.data.code === "reauth_required") location.assign("/settings/security/confirm?next=/system%23releases");
+    else if (!answer.ok) say(answer.why, "bad");
     else say(`${kind.replaceAll("_", " ")}: asked; its progress stands on top of the page.`);
   });
 })();

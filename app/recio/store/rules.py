@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
+from recio.store.audit import audit_statement
 from recio.store.db import Database
 from recio.store.market_data import when
 
@@ -69,11 +70,6 @@ def monitor_statements(user_id: str, row: Mapping[str, Any], by: str, action: st
         audit_statement(by, f"{action} monitor {row['monitor_id']}", value),
         ("SELECT pg_notify('setting', %s)", (f"monitor {row['monitor_id']}",)),
     ]  # fmt: skip
-
-
-def audit_statement(actor: str, action: str, detail: Mapping[str, Any]) -> Statement:
-    """A line of the audit log."""
-    return "INSERT INTO users.audit_log (actor, action, detail) VALUES (%s, %s, %s)", (actor, action, Json(detail))
 
 
 def versions(db: Queries, user_id: str, kind: str, name: str, limit: int = 20, before: int | None = None) -> list[Row]:

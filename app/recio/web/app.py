@@ -16,18 +16,22 @@ from recio.contract.settings import Settings
 from recio.store.db import dsn_from_environment
 from recio.store.pool import Pool
 from recio.web import (
+    api_access,
     api_account,
     api_docs,
     api_market,
     api_monitors,
     api_trades,
+    audit_page,
     errors,
     history,
     logs,
+    look,
     metrics,
     pages,
     readiness,
     requests,
+    security_page,
     static,
     stream,
     system,
@@ -93,8 +97,8 @@ def create_app(
         meter=desk.meter,
     )
     for part in (
-        static, readiness, api_docs, api_account, api_market, api_monitors, api_trades, stream, metrics, requests, logs, system, history,
-        tokens_page, pages,
+        static, look, readiness, api_docs, api_access, security_page, audit_page, api_account, api_market, api_monitors,
+        api_trades, stream, metrics, requests, logs, system, history, tokens_page, pages,
     ):  # fmt: skip
         app.include_router(part.router)
 

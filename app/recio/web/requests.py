@@ -16,8 +16,8 @@ from recio.store import requests as queries
 from recio.store.schema import expected_revision
 from recio.web.desk import desk_of, session_of
 from recio.web.errors import ApiError
-from recio.web.login import check_login
 from recio.web.routes import api
+from recio.web.sessions import require_recent
 from recio.web.wire import json_response, wire, wire_all
 
 __all__ = ["ask", "router"]
@@ -28,17 +28,16 @@ Word = Annotated[str, Form(max_length=64)]
 
 
 class Asked(BaseModel):
-    """A kind of recio.monitoring.requests and its arguments; ``password`` for the kinds that must be confirmed with it."""
+    """A kind of recio.monitoring.requests and its arguments."""
 
     model_config = ConfigDict(extra="forbid")
     kind: Annotated[str, Field(max_length=40)]
     args: Annotated[
         dict[Annotated[str, Field(max_length=40)], Annotated[str, Field(max_length=64)]], Field(max_length=4)
     ] = {}
-    password: Annotated[str, Field(max_length=1000)] = ""
 
 
-def ask(request: Request, kind: str, args: Mapping[str, Any], password: str = "") -> int:
+def ask(request: Request, kind: str, args: Mapping[str, Any]) -> int:
     """Write a request down and wake the worker; gives its number. Raises ApiError with what is wrong and the cure."""
     desk, session = desk_of(request), session_of(request)
     try:
@@ -51,7 +50,7 @@ def ask(request: Request, kind: str, args: Mapping[str, Any], password: str = ""
     if kind == "rollback" and (why := refusal(kept(), args["release"], expected_revision())):
         raise ApiError(409, "no_rollback", f"nothing was switched: {why}", "choose another release on the System page")
     if kind in NEEDS_PASSWORD:
-        check_login(desk.pool, session.login, password, request.client.host if request.client else "")
+        require_recent(session)
     request_id = queries.ask(desk.pool, kind, args, session.login)
     if request_id is None:
         raise ApiError(
@@ -68,7 +67,7 @@ def ask(request: Request, kind: str, args: Mapping[str, Any], password: str = ""
 @router.post("/api/requests", **api("System", answer="RequestAsked"))
 def post_request(request: Request, body: Asked) -> Response:
     """Ask root for something of a closed list: restart_service, backup_now, restore_test, diagnostics, rollback."""
-    return json_response({"request_id": ask(request, body.kind, body.args, body.password)})
+    return json_response({"request_id": ask(request, body.kind, body.args)})
 
 
 @router.get("/api/requests", **api("System", "read", answer="HostRequests"))
@@ -87,11 +86,8 @@ def get_request(request: Request, request_id: int) -> Response:
 
 
 @router.post("/system/requests", include_in_schema=False)
-def request_form(
-    request: Request, kind: Word, service: Word = "", release: Word = "",
-    password: Annotated[str, Form(max_length=1000)] = "",
-) -> Response:  # fmt: skip
+def request_form(request: Request, kind: Word, service: Word = "", release: Word = "") -> Response:
     """The same from a page without script; back to the page, which shows it."""
     given = {"service": service, "release": release}
     args = {name: value for name, value in given.items() if value}
-    return RedirectResponse(f"/system?asked={ask(request, kind, args, password)}#requests", status_code=303)
+    return RedirectResponse(f"/system?asked={ask(request, kind, args)}#requests", status_code=303)

@@ -13,8 +13,9 @@ from recio.store import requests
 from recio.store import system_queries as queries
 from recio.store.schema import expected_revision
 from recio.web import system_view as view
-from recio.web.desk import desk_of
+from recio.web.desk import desk_of, session_of
 from recio.web.errors import ApiError
+from recio.web.sessions import is_recent
 
 __all__ = ["router"]
 
@@ -39,7 +40,7 @@ def system_page(request: Request, asked: Annotated[int, Query(ge=0, le=2**62)] =
         "directories": view.directories(readings, contract), "bandwidth": view.bandwidth(readings, contract),
         "out": view.out_of_contract(readings), "details": queries.database_details(pool),
         "backups": view.backups(contract, now_s), "requests": requests.newest(pool, 8),
-        "releases": [(release, refusal(releases, release.name, schema)) for release in releases], "schema": schema,
+        "releases": [(release, refusal(releases, release.name, schema)) for release in releases], "schema": schema, "recent": is_recent(session_of(request)),
         "started": view.started(list(contract.services), now_s),
     })  # fmt: skip
 
