@@ -27,6 +27,7 @@ _READ_SYSTEM = tuple(
     f"system.{t}"
     for t in (
         "incidents", "service_samples", "host_samples", "database_samples", "dependency_state", "retention_runs", "spans",
+        "requests", "database_details", "readings",
     )
 )  # fmt: skip
 _READ_PAST = (
@@ -57,6 +58,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.settings": "SELECT, INSERT, UPDATE",
         "users.tickets": "SELECT, INSERT",
         "users.audit_log": "SELECT, INSERT",
+        "system.requests": "SELECT, INSERT (kind, args, asked_by)",  # state and times are the worker's
         "users.api_tokens": "SELECT, INSERT, UPDATE (last_used_at, last_used_from, revoked_at)",
         "users.api_answers": "SELECT, INSERT, UPDATE (status, media_type, body), DELETE",
     },
@@ -141,7 +143,9 @@ RIGHTS: dict[str, dict[str, str]] = {
     "cascading_failure_detector": _read(_READ_SYSTEM)
     | {"system.dependency_state": "SELECT, INSERT, UPDATE"}
     | _INCIDENTS,
-    "db_poller": _read(_READ_SYSTEM) | {"system.database_samples": "SELECT, INSERT"} | _INCIDENTS,
+    "db_poller": _read(_READ_SYSTEM)
+    | {"system.database_samples": "SELECT, INSERT", "system.database_details": "SELECT, INSERT, UPDATE"}
+    | _INCIDENTS,
     OPERATOR: _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
         "users.monitors": "SELECT, INSERT, UPDATE",
@@ -156,6 +160,8 @@ RIGHTS: dict[str, dict[str, str]] = {
         "analytics.models": "SELECT, INSERT, UPDATE (active, content)",
         "analytics.calibrations": "SELECT, INSERT",
         "users.cash_anchors": "SELECT, INSERT",
+        "system.requests": "SELECT, UPDATE (state, started_at, finished_at, progress, result)",
+        "system.readings": "SELECT, INSERT, UPDATE",
     },
 }
 SERVICE_ROLES: tuple[str, ...] = tuple(role for role in RIGHTS if role != OPERATOR)

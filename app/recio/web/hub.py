@@ -33,7 +33,7 @@ log = logging.getLogger("recio.web")
 
 # channel -> the topic it makes stale
 _STALES = {
-    "price": "price", "strike_table": "table", "setting": "switches", "incident": "status",
+    "price": "price", "strike_table": "table", "setting": "switches", "incident": "status", "request": "status",
     "trade": "trades", "order_update": "trades", "order_intent": "trades", "fill": "trades", "settlement": "trades",
 }  # fmt: skip
 _SWEEP_S = 5.0

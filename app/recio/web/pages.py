@@ -107,16 +107,6 @@ def account_page(request: Request) -> Response:
     )
 
 
-@router.get("/system")
-def system_page(request: Request) -> Response:
-    """The twelve against their contract, the host, incidents."""
-    desk = desk_of(request)
-    return desk.page(request, "system.html", {
-        "status": desk.status.get(), "contract": desk.contract, "machine": queries.machine(desk.pool, desk.settings.mode),
-        "incidents": queries.incidents(desk.pool), "beats": queries.beats(desk.pool), "tabs": desk.hub.tabs,
-    })  # fmt: skip
-
-
 @router.get("/settings")
 def settings_page(request: Request, said: Annotated[str, Query(max_length=20)] = "") -> Response:
     """The switches' settings and the monitors."""
