@@ -26,6 +26,7 @@ from recio.web import (
     metrics,
     pages,
     readiness,
+    settings_routes,
     static,
     stream,
     tokens_page,
@@ -90,7 +91,7 @@ def create_app(
         meter=desk.meter,
     )
     for part in (
-        static, readiness, api_docs, api_account, api_market, api_monitors, api_trades, stream, metrics, history, tokens_page, pages,
+        static, readiness, api_docs, api_account, api_market, api_monitors, api_trades, stream, metrics, history, tokens_page, settings_routes, pages,
     ):  # fmt: skip
         app.include_router(part.router)
 
