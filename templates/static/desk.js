@@ -53,6 +53,7 @@ window.desk = (() => {
       const answer = await fetch(path, { method, headers, body: data === undefined ? undefined : JSON.stringify(data) });
       if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
       const got = await answer.json().catch(() => ({}));
+      if (got.code === "reauth_required") location.assign(`/settings/security/confirm?next=${encodeURIComponent(location.pathname + location.search)}`);
       return { ok: answer.ok, status: answer.status, data: got, why: got.cure ? `${got.detail}; ${got.cure}` : got.detail ?? "" };
     } catch {
       if (!again) return { ok: false, status: 0, data: {}, why: "the desk did not answer" };

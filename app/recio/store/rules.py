@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
+from recio.store.audit import audit_statement
 from recio.store.db import Database
 from recio.store.market_data import when
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:  # the services that import this module have no pool
 
 __all__ = [
     "archive_statements",
-    "audit_statement",
     "bars_since",
     "entry_facts",
     "forget_finished",
@@ -84,11 +84,6 @@ def archive_statements(user_id: str, monitor_id: str, archived: bool, by: str) -
         audit_statement(by, f"{done} monitor {monitor_id}", {"archived": archived}),
         ("SELECT pg_notify('setting', %s)", (f"monitor {monitor_id}",)),
     ]
-
-
-def audit_statement(actor: str, action: str, detail: Mapping[str, Any]) -> Statement:
-    """A line of the audit log."""
-    return "INSERT INTO users.audit_log (actor, action, detail) VALUES (%s, %s, %s)", (actor, action, Json(detail))
 
 
 def versions(db: Queries, user_id: str, kind: str, name: str, limit: int = 20, before: int | None = None) -> list[Row]:

@@ -74,18 +74,24 @@ RISK: tuple[Field, ...] = (
     _number("max_price_e4", "Price of a contract", "¢", 100, _ORDER, "Above it the fee eats what can be won.", "more"),
     _number("max_over_ask_e4", "Limit over the best ask", "¢", 100, _ORDER, "A limit further away looks like a typing error.", "more"),
     _number("min_time_to_close_s", "Time left to the close, at least", "s", 1, _ORDER, "No entry later than this.", "less"),
-    _check("allow_same_entry", "A second live trade on the same strike and side", _ORDER, "Off: one strike, side and event is entered once.", "on"),
-    _number("max_group_count_e2", "Contracts in any 15 seconds", "contracts", 100, _ORDER, "Beyond it the exchange itself stops the order group.", "more"),
-    _number("max_exposure_e6", "All live trades together", "$", 1_000_000, _MONEY, "What every live trade has cost, fees included; pending ones at their limit.", "more"),
+    _check("allow_same_entry", "A second live trade on the same strike and side", _ORDER,
+        "Off: one strike, side and event is entered once.", "on"),
+    _number("max_group_count_e2", "Contracts in any 15 seconds", "contracts", 100, _ORDER,
+        "Beyond it the exchange itself stops the order group.", "more"),
+    _number("max_exposure_e6", "All live trades together", "$", 1_000_000, _MONEY,
+        "What every live trade has cost, fees included; pending ones at their limit.", "more"),
     _number("max_open_trades", "Live trades", "trades", 1, _MONEY, "Pending, open, closing and waiting for their result.", "more"),
-    _number("max_daily_loss_e6", "Loss in a day", "$", 1_000_000, _MONEY, "Since midnight in New York, open trades at what they would fetch now.", "more"),
+    _number("max_daily_loss_e6", "Loss in a day", "$", 1_000_000, _MONEY,
+        "Since midnight in New York, open trades at what they would fetch now.", "more"),
     _number("max_price_age_s", "BTC price", "s", 1, _DATA, "An older price enters nothing.", "more"),
     _number("max_book_age_s", "Order book", "s", 1, _DATA, "Of the market that is to be entered.", "more"),
     _number("max_balance_age_s", "Balance", "s", 1, _DATA, "Since the exchange last told it.", "more"),
     _number("max_exchange_age_s", "Exchange's state", "s", 1, _DATA, "Since it was last heard to be trading.", "more"),
-    _number("max_clock_skew_s", "Clock against the exchange's", "s", 1, _DATA, "Beyond it signatures and closing times are not to be trusted.", "more"),
+    _number("max_clock_skew_s", "Clock against the exchange's", "s", 1, _DATA,
+        "Beyond it signatures and closing times are not to be trusted.", "more"),
     _number("max_reconcile_age_s", "Clean reconciliation", "s", 1, _DATA, "Since ledger and exchange last agreed.", "more"),
-    _number("max_unknown_orders", "Orders in doubt", "orders", 1, _DATA, "Not negotiable: while one order's outcome is unknown, nothing is entered.", "more"),
+    _number("max_unknown_orders", "Orders in doubt", "orders", 1, _DATA,
+        "Not negotiable: while one order's outcome is unknown, nothing is entered.", "more"),
 )  # fmt: skip
 
 AUTO_ENTRY: tuple[Field, ...] = (
@@ -96,7 +102,8 @@ AUTO_ENTRY: tuple[Field, ...] = (
 
 _STOP = "Stop"
 AUTO_STOP: tuple[Field, ...] = (
-    _number("stop_probability_percent", "Stop below a probability of", "%", 1, _STOP, "The trade is sold when it is less likely than this to win."),
+    _number("stop_probability_percent", "Stop below a probability of", "%", 1, _STOP,
+        "The trade is sold when it is less likely than this to win."),
     _number("confirm_after_s", "Confirmed again after", "s", 1, _STOP, "It must still be so, or it was a flicker."),
     _number("min_time_to_close_s", "No stop in the last", "s", 1, _STOP, "So near to the close it is held."),
     _check("momentum_stop", "Stop on a momentum spike against the trade", _STOP, "Sells before the probability has followed."),
@@ -116,7 +123,8 @@ MONITOR: tuple[Field, ...] = (
     _number("cooldown_s", "Cooldown after an order", "s", 1, _WHEN, "Counts from an accepted order; a refused ticket uses nothing up."),
     _check("allow_reentry", "Enter the same strike and side again within an event", _WHEN, "Off: once entered, a strike and side is done."),
     _number("min_probability_percent", "Probability at least", "%", 1, _WORTH, "Of the blend of model and market."),
-    _number("min_differential_e4", "Differential after costs at least", "¢", 100, _WORTH, "Probability less the average fill in the book as it is, fees included."),
+    _number("min_differential_e4", "Differential after costs at least", "¢", 100, _WORTH,
+        "Probability less the average fill in the book as it is, fees included."),
     _number("model_weight", "How much the model counts", "", 1, _WORTH, "0: only the market's own price; 1: only the model."),
     _number("max_ask_e4", "Ask at most", "¢", 100, _WORTH, "One loss at 98 ¢ eats 49 wins."),
     _number("min_volume_e2", "Volume at least", "contracts", 100, _WORTH, "A market nobody trades has no honest price."),
@@ -128,7 +136,8 @@ MONITOR: tuple[Field, ...] = (
     _number("collar_e4", "Pay over the ask seen, at most", "¢", 100, _CAUTION, "The limit price of the order."),
     _number("max_price_age_s", "Price at most this old", "s", 1, _CAUTION, "With an older price nothing is judged."),
     _number("max_book_age_s", "Book at most this old", "s", 1, _CAUTION, "With an older book nothing is judged."),
-    _number("watch_probability_margin_percent", "Watch within a probability of", "%", 1, _CAUTION, "So near to the limit a market is shown as watched."),
+    _number("watch_probability_margin_percent", "Watch within a probability of", "%", 1, _CAUTION,
+        "So near to the limit a market is shown as watched."),
     _number("watch_differential_margin_e4", "Watch within a differential of", "¢", 100, _CAUTION, "The same for the differential."),
     *(Field(f"stop.{f.key}", f.label, f.meaning, f.unit, f.scale, f.kind, f.group) for f in AUTO_STOP),
 )  # fmt: skip
@@ -206,7 +215,7 @@ def described(
         low, high = getattr(node, "ge", None), getattr(node, "le", None)
         whole = isinstance(node, msgspec.inspect.IntType)
         step = to_shown(f, 1) if whole else "any"
-        choices = tuple(sorted(node.values)) if isinstance(node, msgspec.inspect.LiteralType) else ()
+        choices = tuple(sorted(str(v) for v in node.values)) if isinstance(node, msgspec.inspect.LiteralType) else ()
         found.append(
             Shown(
                 f, to_shown(f, _value(settings, f.key)), to_shown(f, _value(defaults, f.key)), to_shown(f, low),

@@ -16,16 +16,19 @@ from recio.contract.settings import Settings
 from recio.store.db import dsn_from_environment
 from recio.store.pool import Pool
 from recio.web import (
+    api_access,
     api_account,
     api_docs,
     api_market,
     api_monitors,
     api_trades,
+    audit_page,
     errors,
     history,
     metrics,
     pages,
     readiness,
+    security_page,
     settings_routes,
     static,
     stream,
@@ -91,7 +94,9 @@ def create_app(
         meter=desk.meter,
     )
     for part in (
-        static, readiness, api_docs, api_account, api_market, api_monitors, api_trades, stream, metrics, history, tokens_page, settings_routes, pages,
+        static, readiness, api_docs, api_access, security_page, audit_page, api_account, api_market, api_monitors, api_trades,
+        stream, metrics,
+        history, tokens_page, settings_routes, pages,
     ):  # fmt: skip
         app.include_router(part.router)
 

@@ -24,7 +24,7 @@ from recio.web.static import Static
 from recio.web.status import StatusBoard
 from recio.web.switches import complete, in_force
 
-__all__ = ["Desk", "desk_of", "session_of"]
+__all__ = ["Desk", "desk_of", "local_place", "session_of"]
 
 
 @dataclass
@@ -61,6 +61,8 @@ class Desk:
     ) -> HTMLResponse:
         """A page of the desk; without a session, or without the database, the bare frame of it."""
         session: Session | None = request.scope.get("recio.session")
+        if session is not None and session.stage != "full":
+            session = None  # it may not do more than somebody without: no navigation, no stream
         shared: dict[str, Any] = {
             "session": session, "settings": self.settings, "release": release(), "path": request.url.path,
             "static": self.static.url, "now_ms": round(self.clock() * 1000), "switches": None, "wide": False,
@@ -85,3 +87,8 @@ def session_of(request: Request) -> Session:
     if session is None:
         raise RuntimeError(f"{request.url.path} was reached without a session: the gate is not in front of it")
     return cast(Session, session)
+
+
+def local_place(place: str) -> str:
+    """A path of this desk to go to; anything else is the trade page."""
+    return place if place.startswith("/") and not place.startswith(("//", "/\\")) and "\n" not in place else "/"

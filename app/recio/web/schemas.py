@@ -119,7 +119,34 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         checks~: map @Check: with a session or a token only
     """),
     "Check": schema("One thing readiness rests on.", "ok: bool\nwhy: str\nage_s: num?: of its evidence"),
-    "LoggedIn": schema("A session was opened; it is in the cookie.", "login: str\ncsrf_token: str: goes into X-CSRF-Token"),
+    "LoggedIn": schema("A session was opened; it is in the cookie.", """
+        login: str
+        csrf_token: str: goes into X-CSRF-Token
+        must_change_password: bool: nothing else is open until PUT /api/password
+    """),
+    "Confirmed": schema("The session showed who it is.", "confirmed: bool\nminutes: num: for which that counts"),
+    "Changed": schema("The password is the new one.", "changed: bool"),
+    "Ended": schema("The session has ended.", "ended: bool"),
+    "Session": schema("One log-in that has not ended.", """
+        session_id: str: names it; opens nothing
+        created_at_ms: int
+        last_seen_at_ms: int: true to a minute
+        expires_at_ms: int: at the latest
+        remote_addr: str: as the proxy saw it
+        user_agent: str
+        agent: str: the same in words
+        this: bool: the one that asks
+    """),
+    "Sessions": schema("Where you are logged in.", "sessions: []@Session"),
+    "AuditLine": schema("Who changed what.", """
+        audit_id: int
+        at_ms: int
+        actor: str
+        action: str
+        detail: any
+        remote_addr: str: empty: not by the page
+    """),
+    "Audit": schema("Lines of the audit log, newest first.", "lines: []@AuditLine\nnext_before: int?: of the next page"),
     "LoggedOut": schema("The session has ended.", "logged_out: bool"),
     "Price": schema("The newest BTC price.", """
         price_e2: int: dollars

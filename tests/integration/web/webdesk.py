@@ -74,6 +74,9 @@ class Client:
         got = link.getresponse()
         answer = Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
         link.close()
+        given = answer.headers.get("set-cookie", "")
+        if given.startswith("__Host-recio_session="):  # as a browser does: a session goes on under a new cookie
+            self.cookie = given.partition("=")[2].partition(";")[0].strip('"')
         return answer
 
     def log_in(self, password: str = PASSWORD, login: str = "admin") -> Answer:
@@ -81,7 +84,6 @@ class Client:
         answer = self.ask("POST", "/api/session", {"login": login, "password": password})
         if answer.status == 200:
             self.csrf = answer.json["csrf_token"]
-            self.cookie = answer.headers["set-cookie"].partition("=")[2].partition(";")[0]
         return answer
 
 
