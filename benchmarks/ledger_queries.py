@@ -17,6 +17,7 @@ from typing import Any
 
 from recio.store import (
     account,
+    frame_queries,
     ledger,
     market_data,
     metrics_queries,
@@ -56,6 +57,7 @@ class Ledger:
         return f"bench-{time.time_ns()}-{self.calls}"
 
 
+_AN_HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
 Call = Callable[[Database, Ledger], Any]
 _FILTERS = {
     "closed": TradeFilter(),
@@ -86,6 +88,7 @@ def _fill_row(at: Ledger) -> tuple[Any, ...]:
 
 # module.function (with a note where a function is tried in several ways) -> the call
 HOT: dict[str, Call] = {
+    "frame_queries.trade_news": lambda db, at: frame_queries.trade_news(db, USER, MODE, _AN_HOUR_AGO, 30),
     "ledger.new_tickets": lambda db, at: ledger.new_tickets(db, USER),
     "ledger.decide_ticket": lambda db, at: ledger.decide_ticket(db, at.newest, "refused", "", None),
     "ledger.insert_trade": lambda db, at: ledger.insert_trade(db, _trade_row(at)),
@@ -171,6 +174,8 @@ ELSEWHERE: dict[str, str] = {
     "account.advance_checkpoint": "what came since the last checkpoint",
     "rules.bars_since": "price bars",
     "spans.save_spans": "kept one day",
+    "frame_queries.incident_news": "incidents",
+    "frame_queries.vitals": "books, incidents, the newest reconciliation by its key",
     "metrics_queries.incidents_open": "incidents",
 } | {
     f"{module}.{name}": why
@@ -201,6 +206,7 @@ def all_queries() -> Iterator[str]:
         "rules",
         "spans",
         "web_queries",
+        "frame_queries",
         "metrics_queries",
     ):
         found = importlib.import_module(f"recio.store.{module}")

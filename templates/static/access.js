@@ -2,8 +2,7 @@
 "use strict";
 for (const box of document.querySelectorAll(".secret")) {
   const input = box.querySelector("input"), button = document.createElement("button");
-  const name = box.parentElement.firstChild.textContent.trim();
-  const label = (on) => { button.textContent = on ? "Hide" : "Show"; button.setAttribute("aria-label", `${on ? "Hide" : "Show"} ${name}`); };
+  const label = (on) => { button.textContent = on ? "Hide" : "Show"; button.setAttribute("aria-label", on ? "Hide what is typed" : "Show what is typed"); };
   button.type = "button"; label(false);
   button.addEventListener("click", () => { const on = input.type === "password"; input.type = on ? "text" : "password"; label(on); input.focus(); });
   input.form.addEventListener("submit", () => { input.type = "password"; label(false); });

@@ -68,7 +68,7 @@ def open_session(
             " awaiting_code) VALUES (%s, %s, %s, now() + make_interval(secs => %s), %s, %s, now(), %s)",
             (token_hash, user_id, csrf_token, seconds, address, agent[:200], awaiting_code),
         ),
-        audit_statement(user_id, "password shown" if awaiting_code else "log in", {"address": address}),
+        audit_statement(user_id, "password shown" if awaiting_code else "log in", {}),
     ])  # fmt: skip
 
 

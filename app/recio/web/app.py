@@ -25,6 +25,7 @@ from recio.web import (
     audit_page,
     errors,
     history,
+    look,
     metrics,
     pages,
     readiness,
@@ -94,9 +95,9 @@ def create_app(
         meter=desk.meter,
     )
     for part in (
-        static, readiness, api_docs, api_access, security_page, audit_page, api_account, api_market, api_monitors, api_trades,
-        stream, metrics,
-        history, tokens_page, settings_routes, pages,
+        static, look, readiness, api_docs, api_access, security_page, audit_page, api_account, api_market, api_monitors,
+        api_trades, stream, metrics, history, tokens_page,
+        settings_routes, pages,
     ):  # fmt: skip
         app.include_router(part.router)
 

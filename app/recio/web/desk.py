@@ -18,6 +18,7 @@ from recio.store import web_sessions
 from recio.store.db import DatabaseGone
 from recio.store.pool import Pool
 from recio.web.hub import Hub
+from recio.web.look_values import Look, looking, read_look
 from recio.web.meter import Meter
 from recio.web.sessions import Known, Session
 from recio.web.static import Static
@@ -66,14 +67,18 @@ class Desk:
         shared: dict[str, Any] = {
             "session": session, "settings": self.settings, "release": release(), "path": request.url.path,
             "static": self.static.url, "now_ms": round(self.clock() * 1000), "switches": None, "wide": False,
+            "look": Look(),
         }  # fmt: skip
         if session is not None:
             try:
-                shared["switches"] = self.shown_settings(session.user_id)
+                stored = web_sessions.settings(self.pool, session.user_id)
+                shared["switches"], shared["look"] = in_force(complete(stored)), read_look(stored)
             except DatabaseGone:
                 if name != "error.html":
                     raise
-        return HTMLResponse(self.templates.get_template(f"pages/{name}").render(shared | dict(context or {})), status)
+        with looking(shared["look"]):
+            text = self.templates.get_template(f"pages/{name}").render(shared | dict(context or {}))
+        return HTMLResponse(text, status)
 
 
 def desk_of(request: Request) -> Desk:

@@ -233,6 +233,15 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         payout_e6: int
         breakeven_e4: num
     """),
+    "Look": schema("How the user's pages look.", """
+        theme: auto|dark|light
+        zone: str: empty: the browser's
+        clock: 24|12
+        colours: green-red|blue-orange|red-up: gains and losses
+        density: comfortable|compact
+        title: bool: open trades in the page's title
+        keys: bool: keyboard shortcuts
+    """),
     "Trade": schema("A trade.", _TRADE),
     "Trades": schema(
         "Trades, newest first.", "now_ms: int\ntrades: []@Trade\nnext_before: int?: before of the next page; null on the last"
