@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # the services that import this module have no pool
 
 __all__ = [
     "archive_statements",
+    "audit_statement",
     "bars_since",
     "entry_facts",
     "forget_finished",

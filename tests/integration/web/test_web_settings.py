@@ -198,7 +198,9 @@ def test_the_exchange_page_says_what_is_missing_and_what_is_open(desk: Desk) -> 
     assert shown.count("refused</b>; missing:") == 2, "paper and live"
 
 
-@pytest.mark.parametrize("path", ["/settings", "/settings/risk", "/settings/exchange"])
+@pytest.mark.parametrize(
+    "path", ["/settings", "/settings/risk", "/settings/exchange", "/settings/notifications", "/research"]
+)
 def test_no_page_says_none_or_has_inline_code(desk: Desk, path: str) -> None:
     shown = page(desk.user(), path)
     assert not re.search(r">\s*(None|undefined|NaN)\s*<", shown)
