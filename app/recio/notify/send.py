@@ -43,6 +43,8 @@ def send(
         else:
             text = json.dumps({"event": event, "key": key, "urgent": urgent, "title": title, "body": body}).encode()
             said = _post(to.scheme == "https", to.host, to.port, to.path, text, {"Content-Type": "application/json"})
+    except SendError as refused:  # the other side may repeat our address in its answer
+        raise SendError(_clean(to, str(refused))) from None
     except (OSError, http.client.HTTPException, smtplib.SMTPException) as failure:
         raise SendError(_clean(to, f"{type(failure).__name__}: {failure}")) from None
     return _clean(to, said)
