@@ -51,6 +51,10 @@ RIGHTS: dict[str, dict[str, str]] = {
     "main_app": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
         "users.monitors": "SELECT, INSERT, UPDATE",
+        # The address holds secrets: it may be written and emptied, never read.
+        "users.notify_targets": "SELECT (target_id, user_id, name, kind, hint, events, quiet_from, quiet_to, zone, enabled,"
+        " created_at, removed_at), INSERT, UPDATE (removed_at, enabled, address)",
+        "users.notifications": "SELECT, INSERT",
         "users.users": "SELECT, UPDATE (password_hash, changed_at, must_change, totp_salt, totp_since, totp_last_step, totp_pending)",
         "users.recovery_codes": "SELECT, INSERT, UPDATE (used_at), DELETE",
         "users.sessions": "SELECT, INSERT, UPDATE, DELETE",
@@ -146,6 +150,8 @@ RIGHTS: dict[str, dict[str, str]] = {
     "db_poller": _read(_READ_SYSTEM)
     | {"system.database_samples": "SELECT, INSERT", "system.database_details": "SELECT, INSERT, UPDATE"}
     | _INCIDENTS,
+    "recio_notify": _read(("users.trades", "users.orders", "system.incidents", "users.notify_targets"))
+    | {"users.notifications": "SELECT, INSERT, UPDATE (state, tries, answer, next_try_at, sent_at)"},
     OPERATOR: _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
         "users.monitors": "SELECT, INSERT, UPDATE",

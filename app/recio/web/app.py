@@ -32,6 +32,7 @@ from recio.web import (
     readiness,
     requests,
     security_page,
+    settings_routes,
     static,
     stream,
     system,
@@ -98,7 +99,7 @@ def create_app(
     )
     for part in (
         static, look, readiness, api_docs, api_access, security_page, audit_page, api_account, api_market, api_monitors,
-        api_trades, stream, metrics, requests, logs, system, history, tokens_page, pages,
+        api_trades, stream, metrics, requests, logs, system, history, tokens_page, settings_routes, pages,
     ):  # fmt: skip
         app.include_router(part.router)
 

@@ -372,6 +372,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         version: int
         changed_at_ms: int
         changed_by: str
+        archived_at_ms: int?: when it was put aside; null: it was not
     """),
     "Monitor": schema("A monitor, and why it waits.", """
         monitor_id: str
@@ -382,6 +383,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         version: int
         changed_at_ms: int
         changed_by: str
+        archived_at_ms: int?: when it was put aside; null: it was not
         about: str: what the strategy does
         why: str: what it does now, or what it waits for
         broken: str: why it cannot run
