@@ -21,7 +21,7 @@ from recio.backup.scratch import recovered
 from recio.backup.wal import Wal, info, pgbackrest
 from recio.store.db import connect
 
-__all__ = ["Recovered", "Server", "last_archived", "parse_moment", "recover"]
+__all__ = ["Recovered", "Server", "last_archived", "newest_segment_s", "parse_moment", "recover"]
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,22 @@ def last_archived(wal: Wal) -> str:
     return max(names)
 
 
+def newest_segment_s(wal: Wal) -> float | None:
+    """When the newest segment came into the repository (epoch seconds); None when there is none."""
+    folder = wal.repository / "archive" / "recio"
+    moments = [path.stat().st_mtime for path in folder.rglob("*-*") if path.is_file()] if folder.is_dir() else []
+    return max(moments, default=None)
+
+
 def recover(wal: Wal, server: Server, moment: datetime | None, database: str) -> Recovered:
     """Bring the cluster to ``moment`` or, with None, to the newest archived. The services must be stopped."""
     began_s = time.monotonic()
     bases = [made for made in info(wal) if moment is None or made.stopped_s < moment.timestamp()]
     if not bases:
         first = min((made.stopped_s for made in info(wal)), default=None)
-        since = f"the oldest base backup ended {datetime.fromtimestamp(first, UTC):%F %T} UTC" if first else "there is none"
+        since = (
+            f"the oldest base backup ended {datetime.fromtimestamp(first, UTC):%F %T} UTC" if first else "there is none"
+        )
         raise BackupError(f"nothing to start from: {since}; choose a later moment, or restore a dump")
     newest_segment = last_archived(wal)
     server.stop()
@@ -106,7 +115,9 @@ def _set_aside(wal: Wal) -> Path | None:
     aside = wal.data.with_name(f"{wal.data.name}.before-recovery")
     free, wanted = shutil.disk_usage(wal.data).free, sum(f.lstat().st_size for f in wal.data.rglob("*") if f.is_file())
     if free < wanted:
-        raise BackupError(f"{wal.data.parent} has {free >> 20} MB free, a recovery beside the old data needs {wanted >> 20}")
+        raise BackupError(
+            f"{wal.data.parent} has {free >> 20} MB free, a recovery beside the old data needs {wanted >> 20}"
+        )
     if aside.exists():
         shutil.rmtree(aside)
     wal.data.rename(aside)

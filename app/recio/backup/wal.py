@@ -60,7 +60,7 @@ class Wal:
             lock=Path("/var/run/postgresql/pgbackrest"),
             key_file=Path(contract.directories["credentials"].path) / KEY_NAME,
             keep_full=contract.backup.base.keep_full,
-            port=contract.ports.postgresql,
+            port=contract.ports["postgresql"],
         )
 
     def dsn(self, database: str = "postgres") -> str:

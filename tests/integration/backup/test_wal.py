@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import psycopg2
 import pytest
 from pg import Cluster, _binaries, make_cluster, remove_cluster
@@ -19,9 +20,13 @@ from test_backup_restore import LEDGER
 
 from recio.backup.crypt import ensure_key
 from recio.backup.errors import BackupError
+from recio.backup.operations import Place, make_base
 from recio.backup.recover import Server, last_archived, parse_moment, recover
-from recio.backup.wal import Wal, base, info, pgbackrest, setup
+from recio.backup.repository import Repository
+from recio.backup.wal import Wal, base, info, pgbackrest, repository_bytes, setup
 from recio.backup.wal_test import prove
+from recio.contract import Contract
+from recio.monitoring.backup import read_status
 from recio.store.db import Database
 
 pytestmark = [
@@ -138,7 +143,9 @@ def test_killed_and_its_folder_lost_the_cluster_comes_back_within_the_archives_a
     assert back.label == made.label
     lost = [at for at in writer.acknowledged if at > back.newest]
     lost_s = (killed - back.newest).total_seconds()
-    print(f"recovered in {back.seconds} s; lost {len(lost)} of {len(writer.acknowledged)} commits, the last {lost_s:.2f} s")
+    print(
+        f"recovered in {back.seconds} s; lost {len(lost)} of {len(writer.acknowledged)} commits, the last {lost_s:.2f} s"
+    )
     assert lost_s <= ARCHIVE_TIMEOUT_S + 5, "more is lost than the archive's age allows"
     assert [at for at in writer.acknowledged if at <= back.newest] == bars(wal), "what lies before is whole"
     assert back.ledger.tables["users.trades"].rows == 50
@@ -245,3 +252,39 @@ def test_the_pass_is_in_no_process_list_and_the_configuration_not_for_everybody(
     with pytest.raises(BackupError, match="pgbackrest backup failed") as refused:
         pgbackrest(wal, "--pg1-path=/nonexistent", "backup")
     assert secret not in str(refused.value)
+
+
+@pytest.fixture
+def place(wal: Wal, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("RECIO_BACKUP_STATUS", str(wal.socket / "status.json"))
+    return Place(Repository(wal.repository.parent), wal.key_file, wal.dsn("rec_io_db"), wal=wal)
+
+
+def test_retention_is_the_contracts(place: Place, contract: Contract) -> None:
+    assert place.wal is not None
+    made = [make_base(place, contract).label for _ in range(contract.backup.base.keep_full + 1)]
+    assert [kept.label for kept in info(place.wal)] == made[1:]
+    status = read_status()
+    assert status is not None
+    assert status.kinds["base"].name == made[-1]
+    assert status.total >= repository_bytes(place.wal.repository) > 0
+    assert Repository(place.wal.repository.parent).entries() == [], "the archive is no damaged dump"
+
+
+def test_above_its_share_the_older_base_goes(place: Place, contract: Contract) -> None:
+    assert place.wal is not None
+    make_base(place, contract)
+    tiny = msgspec.structs.replace(contract.backup, base=msgspec.structs.replace(contract.backup.base, share_mb=1))
+    kept = make_base(place, msgspec.structs.replace(contract, backup=tiny))
+    assert [made.label for made in info(place.wal)] == [kept.label]
+
+
+def test_a_failed_base_is_noted_and_the_newest_good_one_stays_known(place: Place, contract: Contract) -> None:
+    assert place.wal is not None
+    good = make_base(place, contract)
+    place.wal.repository.rename(place.wal.repository.with_name("elsewhere"))
+    with pytest.raises(BackupError):
+        make_base(place, contract)
+    status = read_status()
+    assert status is not None
+    assert (status.kinds["base"].name, bool(status.kinds["base"].why)) == (good.label, True)
