@@ -15,7 +15,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from recio.store import account, ledger, market_data, order_groups, proof, rules, spans, tickets, web_queries
+from recio.store import (
+    account,
+    frame_queries,
+    ledger,
+    market_data,
+    metrics_queries,
+    order_groups,
+    proof,
+    rules,
+    spans,
+    tickets,
+    web_queries,
+)
 from recio.store.db import Database
 from recio.store.web_queries import TradeFilter
 
@@ -45,6 +57,7 @@ class Ledger:
         return f"bench-{time.time_ns()}-{self.calls}"
 
 
+_AN_HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
 Call = Callable[[Database, Ledger], Any]
 _FILTERS = {
     "closed": TradeFilter(),
@@ -75,6 +88,7 @@ def _fill_row(at: Ledger) -> tuple[Any, ...]:
 
 # module.function (with a note where a function is tried in several ways) -> the call
 HOT: dict[str, Call] = {
+    "frame_queries.trade_news": lambda db, at: frame_queries.trade_news(db, USER, MODE, _AN_HOUR_AGO, 30),
     "ledger.new_tickets": lambda db, at: ledger.new_tickets(db, USER),
     "ledger.decide_ticket": lambda db, at: ledger.decide_ticket(db, at.newest, "refused", "", None),
     "ledger.insert_trade": lambda db, at: ledger.insert_trade(db, _trade_row(at)),
@@ -129,6 +143,10 @@ HOT: dict[str, Call] = {
     "web_queries.ticket_id_of": lambda db, at: web_queries.ticket_id_of(db, USER, "ticket-00000001"),
     "web_queries.today": lambda db, at: web_queries.today(db, USER, MODE),
     "web_queries.account": lambda db, at: web_queries.account(db, USER, MODE),
+    "metrics_queries.feed_ages": lambda db, at: metrics_queries.feed_ages(db, MODE),
+    "metrics_queries.orders_unfinished": lambda db, at: metrics_queries.orders_unfinished(db, USER, MODE),
+    "metrics_queries.orders_today": lambda db, at: metrics_queries.orders_today(db, USER, MODE),
+    "metrics_queries.trades_live": lambda db, at: metrics_queries.trades_live(db, USER, MODE),
 }  # fmt: skip
 
 # What adds up everything there ever was, and why that is borne: shown with its figures, not held to them.
@@ -156,6 +174,9 @@ ELSEWHERE: dict[str, str] = {
     "account.advance_checkpoint": "what came since the last checkpoint",
     "rules.bars_since": "price bars",
     "spans.save_spans": "kept one day",
+    "frame_queries.incident_news": "incidents",
+    "frame_queries.vitals": "books, incidents, the newest reconciliation by its key",
+    "metrics_queries.incidents_open": "incidents",
 } | {
     f"{module}.{name}": why
     for module, why, names in (
@@ -176,7 +197,18 @@ ELSEWHERE: dict[str, str] = {
 
 def all_queries() -> Iterator[str]:
     """module.function of every public query of the modules that know the ledger."""
-    for module in ("ledger", "tickets", "account", "order_groups", "proof", "rules", "spans", "web_queries"):
+    for module in (
+        "ledger",
+        "tickets",
+        "account",
+        "order_groups",
+        "proof",
+        "rules",
+        "spans",
+        "web_queries",
+        "frame_queries",
+        "metrics_queries",
+    ):
         found = importlib.import_module(f"recio.store.{module}")
         for name in found.__all__:
             if inspect.isfunction(getattr(found, name)):

@@ -24,6 +24,7 @@ import exchange  # noqa: E402
 import latency  # noqa: E402
 import research  # noqa: E402
 from desk import Desk  # noqa: E402
+from tester import tester_password  # noqa: E402
 from trialhost.summary import table  # noqa: E402
 
 REQUESTS = 200
@@ -67,7 +68,7 @@ class Bench:
     def __init__(self, facts: dict[str, str]) -> None:
         self.facts = facts
         self.desk = Desk(facts["url"], facts["ca_file"])
-        password = Path(facts["admin_password_file"]).read_text().strip()
+        password = tester_password(facts)
         answer = self.desk.log_in(facts["admin_user"], password)
         if answer.status != 200:
             raise SystemExit(f"error: the desk at {facts['url']} refuses {facts['admin_user']}: {answer.body}")

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
+from tester import tester_password
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
@@ -36,7 +37,7 @@ def signed_in(browser: Browser, url: str, login: str, password: str, size: dict[
     page = context.new_page()
     page.goto("/login")
     page.get_by_label("Login").fill(login)
-    page.get_by_label("Password").fill(password)
+    page.get_by_label("Password", exact=True).fill(password)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url("**/")
     return page
@@ -62,8 +63,8 @@ def main() -> None:
         sys.exit("screenshots: there is no /usr/bin/chromium: apt-get install chromium")
     try:
         trial = json.loads(Path(given.trial).read_text())
-        password = Path(trial["admin_password_file"]).read_text().strip()
-    except (OSError, KeyError, ValueError) as error:
+        password = tester_password(trial)
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
         sys.exit(f"screenshots: {given.trial} does not describe a running appliance ({error}); `make up` writes it")
     url, login = trial["url"], trial["admin_user"]
     with sync_playwright() as playwright:

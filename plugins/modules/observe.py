@@ -172,6 +172,7 @@ def releases(home):
         "keys": all(
             os.path.exists("/etc/recio/keys/" + n) for n in ("kalshi_private.pem", "kalshi_public.pem", "key_id")
         ),
+        "web_key": os.path.exists("/etc/recio/keys/web_key"),
     }
 
 

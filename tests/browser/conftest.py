@@ -6,6 +6,7 @@ import json
 import os
 import ssl
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+from tester import tester_password
 
 CHROMIUM = "/usr/bin/chromium"
 ARGS = [
@@ -61,7 +65,7 @@ class Trial:
 def trial() -> Trial:
     """The appliance; its certificate is checked here once, with Python and the appliance's own CA."""
     raw = json.loads(Path(os.environ["RECIO_TRIAL"]).read_text())
-    password = Path(raw["admin_password_file"]).read_text().strip()
+    password = tester_password(raw)
     found = Trial(
         raw["url"], raw["ca_file"], raw["admin_user"], password, ("ssh", "-F", raw["ssh_config"], raw["host"])
     )
@@ -97,7 +101,7 @@ def signed_in(browser: Browser, trial: Trial) -> Any:
     page.goto("/history")
     assert page.url.endswith("/login?next=/history")
     page.get_by_label("Login").fill(trial.login)
-    page.get_by_label("Password").fill(trial.password)
+    page.get_by_label("Password", exact=True).fill(trial.password)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url("**/history")
     state = context.storage_state()

@@ -24,7 +24,7 @@ class Answer(NamedTuple):
     @property
     def error(self) -> str:
         """The error's code, empty for a success."""
-        return str(self.body["error"]["code"]) if isinstance(self.body, dict) and "error" in self.body else ""
+        return str(self.body["code"]) if isinstance(self.body, dict) and "cure" in self.body else ""
 
 
 class Offer(NamedTuple):

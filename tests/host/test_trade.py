@@ -121,8 +121,8 @@ def refused(answer: Answer) -> None:
         assert answer.body["trade_id"] is None
     else:
         assert 400 <= answer.status < 500, answer
-        assert len(answer.body["error"]["message"]) > 10
-        assert answer.body["error"]["cure"]
+        assert len(answer.body["detail"]) > 10
+        assert answer.body["cure"]
 
 
 def test_an_unknown_market_is_refused(desk: Desk) -> None:
@@ -157,7 +157,7 @@ def test_a_wrong_password_is_refused(facts: dict[str, str]) -> None:
     assert (wrong.status, wrong.error) == (401, "wrong_login")
     unknown = stranger.log_in(f"nobody-{secrets.token_hex(4)}", "x")
     assert unknown.status in (401, 429)
-    assert wrong.body["error"]["message"] == unknown.body["error"]["message"] or unknown.status == 429
+    assert wrong.body["detail"] == unknown.body["detail"] or unknown.status == 429
     assert stranger.call("GET", "/api/account").status == 401
 
 

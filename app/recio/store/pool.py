@@ -54,6 +54,9 @@ class Pool:
                     application_name=self._name, connect_timeout=3, keepalives_idle=30, keepalives_interval=10,
                     keepalives_count=3, options="-c timezone=UTC", cursor_factory=RealDictCursor,
                 )  # fmt: skip
+                # What was opened stays open: psycopg2 closes what comes back beyond minconn, and a burst of requests then
+                # connects anew for each, over the role's connection limit while the server still ends the old ones.
+                self._pool.minconn = self._largest
             return self._pool
 
     def _forget(self, pool: ThreadedConnectionPool) -> None:

@@ -50,12 +50,15 @@ RIGHTS: dict[str, dict[str, str]] = {
     "main_app": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
         "users.monitors": "SELECT, INSERT, UPDATE",
-        "users.users": "SELECT, UPDATE (password_hash, changed_at)",
+        "users.users": "SELECT, UPDATE (password_hash, changed_at, must_change, totp_salt, totp_since, totp_last_step, totp_pending)",
+        "users.recovery_codes": "SELECT, INSERT, UPDATE (used_at), DELETE",
         "users.sessions": "SELECT, INSERT, UPDATE, DELETE",
         "users.login_attempts": "SELECT, INSERT",
         "users.settings": "SELECT, INSERT, UPDATE",
         "users.tickets": "SELECT, INSERT",
         "users.audit_log": "SELECT, INSERT",
+        "users.api_tokens": "SELECT, INSERT, UPDATE (last_used_at, last_used_from, revoked_at)",
+        "users.api_answers": "SELECT, INSERT, UPDATE (status, media_type, body), DELETE",
     },
     "trade_manager": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
     | {
@@ -143,6 +146,8 @@ RIGHTS: dict[str, dict[str, str]] = {
     | {
         "users.monitors": "SELECT, INSERT, UPDATE",
         "users.users": "SELECT, INSERT, UPDATE",
+        "users.recovery_codes": "SELECT, DELETE",
+        "users.api_tokens": "SELECT, UPDATE (revoked_at)",
         "users.sessions": "SELECT, DELETE",
         "users.settings": "SELECT, INSERT, UPDATE",
         "users.tickets": "SELECT, INSERT",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
+from recio.store.audit import audit_statement
 from recio.store.db import Database
 from recio.store.market_data import when
 
@@ -71,17 +72,12 @@ def monitor_statements(user_id: str, row: Mapping[str, Any], by: str, action: st
     ]  # fmt: skip
 
 
-def audit_statement(actor: str, action: str, detail: Mapping[str, Any]) -> Statement:
-    """A line of the audit log."""
-    return "INSERT INTO users.audit_log (actor, action, detail) VALUES (%s, %s, %s)", (actor, action, Json(detail))
-
-
-def versions(db: Queries, user_id: str, kind: str, name: str, limit: int = 20) -> list[Row]:
-    """The newest versions of a setting (kind ``setting``) or monitor (``monitor``), newest first."""
+def versions(db: Queries, user_id: str, kind: str, name: str, limit: int = 20, before: int | None = None) -> list[Row]:
+    """The newest versions of a setting (kind ``setting``) or monitor (``monitor``), newest first; older than ``before``."""
     return db.all(
         "SELECT version, value, changed_at, changed_by FROM users.settings_versions"
-        " WHERE user_id = %s AND kind = %s AND name = %s ORDER BY version DESC, version_id DESC LIMIT %s",
-        (user_id, kind, name, limit),
+        " WHERE user_id = %s AND kind = %s AND name = %s AND version < %s ORDER BY version DESC, version_id DESC LIMIT %s",
+        (user_id, kind, name, 2**31 - 1 if before is None else before, limit),
     )
 
 

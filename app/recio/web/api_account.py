@@ -14,8 +14,9 @@ from recio.store import web_queries as queries
 from recio.store import web_sessions
 from recio.web import sessions
 from recio.web.desk import Desk, desk_of, session_of
+from recio.web.entrance import log_in, log_out
 from recio.web.errors import ApiError
-from recio.web.login import check_login
+from recio.web.routes import api
 from recio.web.switches import checked
 from recio.web.wire import json_response, wire, wire_all
 
@@ -26,43 +27,26 @@ SettingName = Literal["kill_switch", "auto_entry", "auto_stop"]
 
 
 class Login(BaseModel):
-    """Name and password."""
+    """Name and password, and the second factor's code where there is one."""
 
     model_config = ConfigDict(extra="forbid")
     login: Annotated[str, Field(min_length=1, max_length=200)]
     password: Annotated[str, Field(min_length=1, max_length=1000)]
+    code: Annotated[str, Field(max_length=100)] = ""
 
 
-def log_in(request: Request, login: str, password: str) -> tuple[str, sessions.Session]:
-    """Check the password and open a new session in place of the old one; gives the cookie's value. Raises ApiError."""
-    desk = desk_of(request)
-    address = request.client.host if request.client else ""
-    user = check_login(desk.pool, login, password, address)
-    old = sessions.cookie_token(request.headers.get("cookie", ""))
-    agent = request.headers.get("user-agent", "")
-    opened = sessions.open_session(desk.pool, user.user_id, user.login, address, agent, old)
-    if old is not None:
-        desk.sessions_ended(user.user_id, only=sessions.token_hash(old))
-    return opened
-
-
-def log_out(request: Request) -> None:
-    """End the session and its streams."""
-    desk, session = desk_of(request), session_of(request)
-    sessions.close(desk.pool, session)
-    desk.sessions_ended(session.user_id, only=session.token_hash)
-
-
-@router.post("/api/session")
+@router.post("/api/session", **api("Log in", answer="LoggedIn"))
 async def open_session(request: Request, body: Login) -> Response:
     """Log in; the session is a cookie, the csrf_token goes into X-CSRF-Token of every state-changing call."""
-    token, session = await run_in_threadpool(log_in, request, body.login, body.password)
-    response = json_response({"login": session.login, "csrf_token": session.csrf_token})
+    token, session = await run_in_threadpool(log_in, request, body.login, body.password, body.code)
+    response = json_response({
+        "login": session.login, "csrf_token": session.csrf_token, "must_change_password": session.stage == "password",
+    })  # fmt: skip
     sessions.set_cookie(response, token)
     return response
 
 
-@router.delete("/api/session")
+@router.delete("/api/session", **api("Log in", answer="LoggedOut"))
 def close_session(request: Request) -> Response:
     """Log out."""
     log_out(request)
@@ -71,7 +55,7 @@ def close_session(request: Request) -> Response:
     return response
 
 
-@router.get("/api/account")
+@router.get("/api/account", **api("Account", "read", answer="Account"))
 def account(request: Request) -> Response:
     """Balance, positions, unfinished orders, fills, settlements, and whether the ledger agrees with the exchange."""
     desk, session = desk_of(request), session_of(request)
@@ -82,20 +66,20 @@ def account(request: Request) -> Response:
     return json_response(plain | {"mode": desk.settings.mode, "now_ms": round(desk.clock() * 1000)})
 
 
-@router.get("/api/status")
+@router.get("/api/status", **api("System", "read", answer="Status"))
 def status(request: Request) -> Response:
     """The services, as `recio status --json` tells it on the host."""
     return json_response(desk_of(request).status.as_dict())
 
 
-@router.get("/api/settings/{name}")
+@router.get("/api/settings/{name}", **api("Settings", "read", "settings", answer="Setting"))
 def setting(request: Request, name: SettingName) -> Response:
     """A setting with its defaults filled in."""
     desk, session = desk_of(request), session_of(request)
     return json_response({"name": name} | wire(desk.shown_settings(session.user_id)[name]))
 
 
-@router.put("/api/settings/{name}")
+@router.put("/api/settings/{name}", **api("Settings", "settings", answer="Setting"))
 def put_setting(request: Request, name: SettingName, changes: Annotated[dict[str, Any], Body()]) -> Response:
     """Change a setting: keys not named keep their value, the whole is checked."""
     desk, session = desk_of(request), session_of(request)

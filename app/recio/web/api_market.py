@@ -14,6 +14,7 @@ from recio.trading.ticket import count_e2_of, price_e4_of, price_ranges, side_of
 from recio.units import ONE_DOLLAR_E4
 from recio.web.desk import Desk, desk_of
 from recio.web.errors import ApiError
+from recio.web.routes import api
 from recio.web.wire import json_response, wire, wire_all
 
 __all__ = ["known_market", "router"]
@@ -22,7 +23,7 @@ router = APIRouter()
 Ticker = Annotated[str, Query(max_length=64, pattern=r"^[A-Za-z0-9.\-]+$")]
 
 
-@router.get("/api/price")
+@router.get("/api/price", **api("Market", "read", answer="Price"))
 def price(request: Request) -> Response:
     """The newest BTC price with its age, momentum and volatility."""
     row = queries.price(desk_of(request).pool)
@@ -31,14 +32,14 @@ def price(request: Request) -> Response:
     return json_response(wire(row))
 
 
-@router.get("/api/bars")
+@router.get("/api/bars", **api("Market", "read", answer="Bars"))
 def bars(request: Request, seconds: Annotated[int, Query(ge=10, le=86_400)] = 900) -> Response:
     """Closing prices of the last ``seconds``: every second up to two hours, every minute above."""
     rows = queries.bars(desk_of(request).pool, seconds)
     return json_response({"t_s": [row["t_s"] for row in rows], "close_e2": [row["close_e2"] for row in rows]})
 
 
-@router.get("/api/events")
+@router.get("/api/events", **api("Market", "read", answer="Events"))
 def events(request: Request) -> Response:
     """Open events, by series and in one list, soonest close first."""
     desk = desk_of(request)
@@ -47,7 +48,7 @@ def events(request: Request) -> Response:
     return json_response({"now_ms": round(desk.clock() * 1000), "events": rows, "series": by_series})
 
 
-@router.get("/api/strikes")
+@router.get("/api/strikes", **api("Market", "read", answer="StrikeTable"))
 def strikes(request: Request, event: Ticker) -> Response:
     """The strike table of one event, as the coordinator last built it."""
     desk = desk_of(request)
@@ -67,7 +68,7 @@ def known_market(desk: Desk, ticker: str) -> dict[str, Any]:
     return row
 
 
-@router.get("/api/quote")
+@router.get("/api/quote", **api("Market", "read", "trade", answer="Quote"))
 def quote(
     request: Request,
     market_ticker: Ticker,

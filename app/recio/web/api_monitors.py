@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
@@ -15,9 +15,10 @@ from recio.trading.settings import SettingError
 from recio.web import monitors
 from recio.web.desk import Desk, desk_of, session_of
 from recio.web.errors import ApiError
+from recio.web.routes import api
 from recio.web.sessions import Session
 from recio.web.settings_page import settings_answer, unshown
-from recio.web.wire import json_response, wire, wire_all
+from recio.web.wire import json_response, page_response, wire, wire_all
 
 __all__ = ["router"]
 
@@ -36,7 +37,7 @@ class Change(BaseModel):
     settings: dict[str, Any] | None = None
 
 
-@router.get("/api/monitors")
+@router.get("/api/monitors", **api("Monitors", "read", "settings", answer="Monitors"))
 def list_monitors(request: Request) -> Response:
     """Every monitor with its settings and why it waits; and the strategies there are, with their defaults."""
     desk, session = desk_of(request), session_of(request)
@@ -44,18 +45,23 @@ def list_monitors(request: Request) -> Response:
     return json_response({"monitors": wire_all(found), "strategies": monitors.strategies()})
 
 
-@router.put("/api/monitors/{monitor_id}")
+@router.put("/api/monitors/{monitor_id}", **api("Monitors", "settings", answer="MonitorRow"))
 def put_monitor(request: Request, monitor_id: MonitorId, change: Change) -> Response:
     """Change a monitor, or make a new one; the same call again changes nothing and makes no version."""
     desk, session = desk_of(request), session_of(request)
     return json_response(wire(_store(desk, session, monitor_id, change)))
 
 
-@router.get("/api/monitors/{monitor_id}/versions")
-def monitor_versions(request: Request, monitor_id: MonitorId) -> Response:
-    """Its newest 20 versions: what it was, when and by whom."""
+@router.get("/api/monitors/{monitor_id}/versions", **api("Monitors", "read", "settings", answer="MonitorVersions"))
+def monitor_versions(
+    request: Request, monitor_id: MonitorId, limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+) -> Response:  # fmt: skip
+    """Its versions, newest first: what it was, when and by whom."""
     desk, session = desk_of(request), session_of(request)
-    return json_response({"versions": wire_all(rules.versions(desk.pool, session.user_id, "monitor", monitor_id))})
+    rows = rules.versions(desk.pool, session.user_id, "monitor", monitor_id, limit, before)
+    more = rows[-1]["version"] if len(rows) == limit else None
+    return page_response(request, {"versions": wire_all(rows)}, more)
 
 
 def _store(desk: Desk, session: Session, monitor_id: str, change: Change) -> dict[str, Any]:

@@ -18,8 +18,10 @@ from recio.trading.ticket import count_e2_of, price_e4_of, price_ranges, side_of
 from recio.web.api_market import known_market
 from recio.web.desk import Desk, desk_of, session_of
 from recio.web.errors import ApiError
+from recio.web.once import REPLAYED, checked_key
+from recio.web.routes import api
 from recio.web.sessions import Session
-from recio.web.wire import json_response, wire, wire_all
+from recio.web.wire import json_response, page_response, wire, wire_all
 
 __all__ = ["router"]
 
@@ -35,7 +37,7 @@ class OpenTicket(BaseModel):
     """A request to buy. Prices are dollars of the side bought, best written as strings."""
 
     model_config = ConfigDict(extra="forbid")
-    idempotency_key: Key
+    idempotency_key: Key | None = None
     market_ticker: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9.\-]+$")]
     side: Annotated[str, Field(max_length=8)]
     count: StrictStr | StrictInt | StrictFloat
@@ -46,11 +48,11 @@ class CloseTicket(BaseModel):
     """A request to sell what a trade holds; without a limit the book's price with the exit collar."""
 
     model_config = ConfigDict(extra="forbid")
-    idempotency_key: Key
+    idempotency_key: Key | None = None
     limit_price: Price | None = None
 
 
-@router.get("/api/trades")
+@router.get("/api/trades", **api("Trades", "read", "trade", answer="Trades"))
 def list_trades(
     request: Request,
     state: Literal["live", "closed", "all"] = "live",
@@ -67,10 +69,10 @@ def list_trades(
         wanted = queries.TradeFilter(state, series)
         rows = queries.trades(desk.pool, session.user_id, desk.settings.mode, wanted, limit, before)
     more = rows[-1]["trade_id"] if len(rows) == limit else None
-    return json_response({"now_ms": round(desk.clock() * 1000), "trades": wire_all(rows), "next_before": more})
+    return page_response(request, {"now_ms": round(desk.clock() * 1000), "trades": wire_all(rows)}, more)
 
 
-@router.get("/api/trades/{trade_id}")
+@router.get("/api/trades/{trade_id}", **api("Trades", "read", "trade", answer="TradeDetail"))
 def one_trade(request: Request, trade_id: TradeId) -> Response:
     """A trade with its events, orders and fills."""
     desk, session = desk_of(request), session_of(request)
@@ -86,34 +88,34 @@ def _trade(desk: Desk, session: Session, trade_id: int) -> dict[str, Any]:
     return row
 
 
-@router.post("/api/tickets")
+@router.post("/api/tickets", **api("Trades", "trade", answer="Ticket", own_keys=True))
 async def open_ticket(request: Request, ticket: OpenTicket) -> Response:
     """Ask for a trade; answers when it is accepted or refused, after 3 s with state ``new``: then it is still decided."""
-    desk, session = desk_of(request), session_of(request)
+    desk, session, key = desk_of(request), session_of(request), _key(request, ticket.idempotency_key)
 
     def submit() -> Submitted:
         side, count_e2 = side_of(ticket.side), count_e2_of(ticket.count)
-        if queries.ticket_id_of(desk.pool, session.user_id, ticket.idempotency_key) is None:
+        if queries.ticket_id_of(desk.pool, session.user_id, key) is None:
             ranges = price_ranges(known_market(desk, ticket.market_ticker)["price_ranges"])
             limit_e4 = price_e4_of(ticket.limit_price, ranges, side)
         else:  # a repeated call: its market may be gone, its first answer stands
             limit_e4 = price_e4_of(ticket.limit_price, price_ranges([(0, 10_000, 1)]), side)
         return tickets.submit_open(
-            desk.pool, user_id=session.user_id, mode=desk.settings.mode, key=ticket.idempotency_key, source=_source(request),
+            desk.pool, user_id=session.user_id, mode=desk.settings.mode, key=key, source=_source(request),
             market_ticker=ticket.market_ticker, side=side, count_e2=count_e2, limit_price_e4=limit_e4,
         )  # fmt: skip
 
     return await _decided(desk, session, await run_in_threadpool(submit))
 
 
-@router.post("/api/trades/{trade_id}/close")
+@router.post("/api/trades/{trade_id}/close", **api("Trades", "trade", answer="Ticket", own_keys=True))
 async def close_trade(request: Request, trade_id: TradeId, ticket: CloseTicket) -> Response:
     """Ask to sell what a trade holds, at ``limit_price`` or better."""
-    desk, session = desk_of(request), session_of(request)
+    desk, session, key = desk_of(request), session_of(request), _key(request, ticket.idempotency_key)
 
     def submit() -> Submitted:
         row = _trade(desk, session, trade_id)
-        if queries.ticket_id_of(desk.pool, session.user_id, ticket.idempotency_key) is None:
+        if queries.ticket_id_of(desk.pool, session.user_id, key) is None:
             if row["state"] not in queries.LIVE:
                 raise ApiError(
                     409, "trade_finished", f"trade {trade_id} is {row['state']}", "there is nothing to close"
@@ -123,14 +125,14 @@ async def close_trade(request: Request, trade_id: TradeId, ticket: CloseTicket) 
             ranges = price_ranges([(0, 10_000, 1)])
         limit_e4 = None if ticket.limit_price is None else price_e4_of(ticket.limit_price, ranges, row["side"])
         return tickets.submit_close(
-            desk.pool, user_id=session.user_id, mode=desk.settings.mode, key=ticket.idempotency_key, source=_source(request),
+            desk.pool, user_id=session.user_id, mode=desk.settings.mode, key=key, source=_source(request),
             trade_id=trade_id, limit_price_e4=limit_e4,
         )  # fmt: skip
 
     return await _decided(desk, session, await run_in_threadpool(submit))
 
 
-@router.get("/api/tickets/{idempotency_key}")
+@router.get("/api/tickets/{idempotency_key}", **api("Trades", "read", "trade", answer="Ticket"))
 def ticket_state(request: Request, idempotency_key: Annotated[str, Path(max_length=100)]) -> Response:
     """What became of a ticket whose answer got lost."""
     desk, session = desk_of(request), session_of(request)
@@ -140,6 +142,22 @@ def ticket_state(request: Request, idempotency_key: Annotated[str, Path(max_leng
             404, "no_ticket", "no ticket has this key: nothing was asked", "it is safe to send the ticket again"
         )
     return json_response(_answer(desk, session, tickets.ticket_by_id(desk.pool, ticket_id), replayed=True))
+
+
+def _key(request: Request, in_body: str | None) -> str:
+    """The ticket's key, from the header or the body. Raises ApiError 422 for none, or for two that differ."""
+    in_header = checked_key(request.headers)
+    if in_header is not None and in_body is not None and in_header != in_body:
+        said = f"Idempotency-Key is {in_header!r}, idempotency_key in the body {in_body!r}"
+        raise ApiError(422, "invalid_idempotency_key", said, "send one of them, or the same in both")
+    key = in_header or in_body
+    if key is None:
+        raise ApiError(
+            422, "invalid_idempotency_key", "idempotency_key: a ticket needs a key of its own, so that repeating it is safe",
+            "send the header Idempotency-Key, for example a UUID",
+            fields=[{"field": "idempotency_key", "detail": "is missing"}],
+        )  # fmt: skip
+    return key
 
 
 def _source(request: Request) -> str:
@@ -154,7 +172,8 @@ async def _decided(desk: Desk, session: Session, made: Submitted) -> Response:
     while row["state"] == "new" and time.monotonic() < until_s:
         await asyncio.sleep(_LOOK_EVERY_S)
         row = await run_in_threadpool(tickets.ticket_by_id, desk.pool, made.ticket_id)
-    return json_response(await run_in_threadpool(_answer, desk, session, row, made.replayed))
+    headers = {REPLAYED: "true"} if made.replayed else None
+    return json_response(await run_in_threadpool(_answer, desk, session, row, made.replayed), headers=headers)
 
 
 def _answer(desk: Desk, session: Session, row: dict[str, Any], replayed: bool) -> dict[str, Any]:

@@ -9,21 +9,37 @@ from contextlib import asynccontextmanager
 import anyio.to_thread
 from fastapi import FastAPI
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import Response
 
 from recio import release
 from recio.contract import Contract
 from recio.contract.settings import Settings
 from recio.store.db import dsn_from_environment
 from recio.store.pool import Pool
-from recio.web import api_account, api_market, api_monitors, api_trades, errors, history, pages, static, stream
+from recio.web import (
+    api_access,
+    api_account,
+    api_docs,
+    api_market,
+    api_monitors,
+    api_trades,
+    audit_page,
+    errors,
+    history,
+    look,
+    metrics,
+    pages,
+    readiness,
+    security_page,
+    static,
+    stream,
+    tokens_page,
+)
 from recio.web.desk import Desk
 from recio.web.gate import Gate
 from recio.web.hub import Hub
 from recio.web.snapshots import Snapshots
 from recio.web.status import StatusBoard
 from recio.web.view import FILTERS
-from recio.web.wire import json_response
 
 __all__ = ["create_app"]
 
@@ -61,20 +77,26 @@ def create_app(
     app = FastAPI(
         title="REC.IO desk",
         version=release(),
-        openapi_url="/api/openapi.json",
+        openapi_url=None,  # web/api_docs.py answers it
         docs_url=None,
         redoc_url=None,
         lifespan=life,
     )
     app.state.desk = desk
     errors.install(app)
-    app.add_middleware(Gate, pool=pool, known=desk.known, own_url=settings.url, on_error=errors.answer)
-    for part in (static, api_account, api_market, api_monitors, api_trades, stream, history, pages):
+    app.add_middleware(
+        Gate,
+        pool=pool,
+        known=desk.known,
+        own_url=settings.url,
+        on_error=errors.answer,
+        tokens=desk.tokens,
+        meter=desk.meter,
+    )
+    for part in (
+        static, look, readiness, api_docs, api_access, security_page, audit_page, api_account, api_market, api_monitors,
+        api_trades, stream, metrics, history, tokens_page, pages,
+    ):  # fmt: skip
         app.include_router(part.router)
-
-    @app.get("/livez")
-    async def livez() -> Response:
-        """Whether this process answers; open to everybody, says nothing else."""
-        return json_response({"alive": True})
 
     return app

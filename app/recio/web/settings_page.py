@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from recio.web import monitors
 from recio.web.desk import desk_of, session_of
-from recio.web.passwords import MIN_LENGTH
 
 __all__ = ["settings_answer", "unshown"]
 
@@ -16,7 +15,7 @@ def settings_answer(request: Request, *, said: str = "", error: str | None = Non
     """The page with every form filled in; ``said`` names what was saved, ``error`` says what was not."""
     desk, session = desk_of(request), session_of(request)
     found = monitors.shown(desk.pool, session.user_id, desk.user_settings(session.user_id))
-    context = {"said": said, "error": error, "min_length": MIN_LENGTH, "monitors": found, "fields": monitors.FIELDS}
+    context = {"said": said, "error": error, "monitors": found, "fields": monitors.FIELDS}
     return desk.page(request, "settings.html", context, status)
 
 

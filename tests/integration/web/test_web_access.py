@@ -15,6 +15,7 @@ PUBLIC = {
     ("POST", "/login"),
     ("POST", "/api/session"),
     ("GET", "/livez"),
+    ("GET", "/readyz"),
     ("GET", "/static/{digest}/{name:path}"),
 }
 
@@ -229,10 +230,10 @@ def test_a_password_change_ends_the_other_sessions(desk: Desk) -> None:
         "repeat": "another long password",
         "csrf_token": here.csrf,
     }
-    assert here.ask("POST", "/settings/password", form=form | {"current": "wrong"}).status == 422
+    assert here.ask("POST", "/settings/password", form=form | {"current": "wrong"}).status == 401
     assert here.ask("POST", "/settings/password", form=form | {"new": "short", "repeat": "short"}).status == 422
     assert there.ask("GET", "/api/price").status == 200
-    assert here.ask("POST", "/settings/password", form=form).headers["location"] == "/settings?said=password"
+    assert here.ask("POST", "/settings/password", form=form).headers["location"] == "/settings/security?said=password"
     assert here.ask("GET", "/api/price").status == 200 and there.ask("GET", "/api/price").status == 401
     assert desk.client().log_in("another long password").status == 200
     actions = [row["action"] for row in desk.db.all("SELECT action FROM users.audit_log ORDER BY audit_id")]

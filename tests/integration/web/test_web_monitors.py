@@ -40,11 +40,11 @@ def test_what_cannot_be_is_refused_by_name(desk: Desk) -> None:
     ):
         answer = user.ask("PUT", "/api/monitors/mine", body)
         assert answer.status == 422, body
-        assert said in answer.json["error"]["message"], answer.body
+        assert said in answer.json["detail"], answer.body
     assert user.ask("PUT", "/api/monitors/mine", {}).status == 422
     assert user.ask("PUT", "/api/monitors/mine", {"enabled": "yes"}).status == 422
     assert user.ask("PUT", "/api/monitors/NO!", NEW).status == 422
-    assert "needs a strategy" in user.ask("PUT", "/api/monitors/other", {"enabled": True}).json["error"]["message"]
+    assert "needs a strategy" in user.ask("PUT", "/api/monitors/other", {"enabled": True}).json["detail"]
     assert user.ask("GET", "/api/monitors").json["monitors"][0]["version"] == 1
     stranger = desk.user()
     stranger.csrf = ""

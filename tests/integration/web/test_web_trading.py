@@ -72,9 +72,7 @@ def test_bad_tickets_get_a_sentence_and_leave_nothing(
     desk: Desk, change: dict[str, object], status: int, word: str
 ) -> None:
     answer = desk.user().ask("POST", "/api/tickets", ORDER | change)
-    assert answer.status == status and word in answer.json["error"]["message"] and answer.json["error"]["cure"], (
-        answer.body
-    )
+    assert answer.status == status and word in answer.json["detail"] and answer.json["cure"], answer.body
     assert desk.db.all("SELECT * FROM users.tickets") == []
 
 
@@ -142,7 +140,7 @@ def test_settings_are_merged_checked_audited_and_told(desk: Desk) -> None:
         told += [(n.channel, n.payload) for n in desk.db.notifications()]
     assert told == [("setting", "auto_entry")] * 2
     wrong = user.ask("PUT", "/api/settings/auto_entry", {"spike_resume_bp": 51})
-    assert wrong.status == 422 and "spike_resume_bp" in wrong.json["error"]["message"]
+    assert wrong.status == 422 and "spike_resume_bp" in wrong.json["detail"]
     assert user.ask("PUT", "/api/settings/auto_entry", {"nonsense": 9}).status == 422
     assert user.ask("PUT", "/api/settings/auto_entry", {}).status == 422
     assert user.ask("PUT", "/api/settings/risk", {"max_open_trades": 1000}).status == 422, (

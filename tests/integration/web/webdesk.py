@@ -38,7 +38,7 @@ class Answer:
     @property
     def error(self) -> str:
         """The error's code."""
-        return str(self.json["error"]["code"])
+        return str(self.json["code"])
 
 
 @dataclass
@@ -74,6 +74,9 @@ class Client:
         got = link.getresponse()
         answer = Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
         link.close()
+        given = answer.headers.get("set-cookie", "")
+        if given.startswith("__Host-recio_session="):  # as a browser does: a session goes on under a new cookie
+            self.cookie = given.partition("=")[2].partition(";")[0].strip('"')
         return answer
 
     def log_in(self, password: str = PASSWORD, login: str = "admin") -> Answer:
@@ -81,7 +84,6 @@ class Client:
         answer = self.ask("POST", "/api/session", {"login": login, "password": password})
         if answer.status == 200:
             self.csrf = answer.json["csrf_token"]
-            self.cookie = answer.headers["set-cookie"].partition("=")[2].partition(";")[0]
         return answer
 
 
@@ -125,7 +127,7 @@ def seed_market(db: Database) -> None:
             "market_ticker": ticker, "strike_e2": strike_e2, "buffer_e2": 100, "buffer_percent": 0.1, "side": "yes",
             "probability": 0.6, "probability_yes": 0.6, "yes_bid_e4": 5800, "yes_ask_e4": 6000, "no_bid_e4": 4000,
             "no_ask_e4": 4200, "differential_yes_e4": -10, "differential_no_e4": -20, "depth": 300, "volume_e2": 1000,
-            "book_age_s": 0.1,
+            "book_age_s": 0.1, "raw_differential_yes_e4": 0, "raw_differential_no_e4": 0, "yes_depth_e2": 300, "no_depth_e2": 300,
         })  # fmt: skip
     db.run(
         "INSERT INTO live_data.strike_tables VALUES (%s, 'KXBTCSIM', %s, now(), 11860000, 0.2, %s)",
