@@ -32,6 +32,8 @@ _PARAMETERS = {
     "limit": "How many at most.",
     "before": "The next_before of the page before: entries older than that.",
     "trade_id": "The trade's number.",
+    "session_id": "The session's session_id in GET /api/sessions.",
+    "action": "Only lines of this action; empty: all.",
     "monitor_id": "The monitor's name: lower-case letters, digits, - and _.",
     "idempotency_key": "The key the ticket was sent with.",
     "name": "Which setting.",
@@ -70,6 +72,8 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
     ("/api/session", "post"): {"login": "admin", "password": "correct horse battery"},
     ("/api/requests", "post"): {"kind": "restart_service", "args": {"service": "db_poller"}},
     ("/api/look", "put"): {"theme": "dark", "zone": "Europe/Berlin"},
+    ("/api/session/confirm", "post"): {"password": "correct horse battery"},
+    ("/api/password", "put"): {"current": "correct horse battery", "new": "another long sentence"},
     ("/api/settings/{name}", "put"): {"on": True, "why": "going out"},
     ("/api/monitors/{monitor_id}", "put"): {"enabled": True, "settings": {"min_probability_percent": 96}},
 }  # fmt: skip
