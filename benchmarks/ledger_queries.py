@@ -172,6 +172,8 @@ ELSEWHERE: dict[str, str] = {
     "rules.bars_since": "price bars",
     "spans.save_spans": "kept one day",
     "metrics_queries.incidents_open": "incidents",
+    "desk_queries.all_strikes": "live data",
+    "desk_queries.newest_calibration": "a report a night",
 } | {
     f"{module}.{name}": why
     for module, why, names in (
@@ -202,6 +204,7 @@ def all_queries() -> Iterator[str]:
         "spans",
         "web_queries",
         "metrics_queries",
+        "desk_queries",
     ):
         found = importlib.import_module(f"recio.store.{module}")
         for name in found.__all__:

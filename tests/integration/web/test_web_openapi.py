@@ -34,7 +34,8 @@ def test_it_is_valid_complete_and_says_what_every_call_needs(desk: Desk) -> None
         (route.path, method.lower())
         for route in walk(desk.app.router.routes)
         for method in (route.methods or set()) - {"HEAD"}
-        if (route.path.startswith("/api/") or route.path in ("/metrics", "/readyz", "/livez")) and route.path not in pages
+        if (route.path.startswith("/api/") or route.path in ("/metrics", "/readyz", "/livez"))
+        and route.path not in pages
     }
     assert described == real, "every route of the API is described, and nothing else"
     tags = {tag["name"] for tag in doc["tags"]}
@@ -53,7 +54,9 @@ def test_it_is_valid_complete_and_says_what_every_call_needs(desk: Desk) -> None
                 assert kinds, f"{where} {status}"
                 if status == "200" and "application/json" in kinds:
                     schema = response["content"]["application/json"]["schema"]
-                    assert schema.get("$ref", "").startswith("#/components/schemas/"), f"{where}: name its shape with api(answer=...)"
+                    assert schema.get("$ref", "").startswith("#/components/schemas/"), (
+                        f"{where}: name its shape with api(answer=...)"
+                    )
     assert len(ids) == len(set(ids))
     assert {"session", "csrf", "token"} <= set(doc["components"]["securitySchemes"])
 
@@ -63,8 +66,13 @@ def filled_desk(desk: Desk) -> int:
     db = desk.db
     trade_id = make_trade(db, state="closed", pnl_e6=1, entry_count_e2=100, result="yes", settlement_value_e4=10_000)
     live = make_trade(db, state="open", entry_count_e2=500)
-    db.run("INSERT INTO users.live_trades (user_id, trade_id, at, exit_price_e4) VALUES ('0001', %s, now(), 5000)", (live,))
-    db.run("INSERT INTO users.trade_events (user_id, trade_id, kind, detail) VALUES ('0001', %s, 'x', '{\"a\": 1}')", (trade_id,))
+    db.run(
+        "INSERT INTO users.live_trades (user_id, trade_id, at, exit_price_e4) VALUES ('0001', %s, now(), 5000)", (live,)
+    )
+    db.run(
+        "INSERT INTO users.trade_events (user_id, trade_id, kind, detail) VALUES ('0001', %s, 'x', '{\"a\": 1}')",
+        (trade_id,),
+    )
     for number, state in ((trade_id, "filled"), (live, "unknown")):
         db.run(
             "INSERT INTO users.orders (user_id, mode, trade_id, client_order_id, purpose, market_ticker, side, count_e2,"
@@ -79,7 +87,9 @@ def filled_desk(desk: Desk) -> int:
     db.run("INSERT INTO users.settlements VALUES ('simulated', %s, 'yes', 10000, 5, now())", (TICKER,))
     db.run("INSERT INTO users.positions VALUES ('simulated', %s, 500, 1, 1, now())", (TICKER,))
     db.run("INSERT INTO users.balances VALUES ('simulated', 1, 1, now())")
-    db.run("INSERT INTO users.reconciliations (mode, ok, differences) VALUES ('simulated', false, %s)", (Json([{"x": 1}]),))
+    db.run(
+        "INSERT INTO users.reconciliations (mode, ok, differences) VALUES ('simulated', false, %s)", (Json([{"x": 1}]),)
+    )
     return trade_id
 
 
@@ -100,13 +110,17 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
     strict = closed({"components": {"schemas": doc["components"]["schemas"]}})
 
     def check(path: str, method: str, address: str, data: Any = None, status: int = 200) -> Any:
-        answer = user.ask(method.upper(), address, data, **({"Idempotency-Key": f"k-{len(seen):06d}"} if method == "post" else {}))
+        answer = user.ask(
+            method.upper(), address, data, **({"Idempotency-Key": f"k-{len(seen):06d}"} if method == "post" else {})
+        )
         assert answer.status == status, (method, address, answer.status, answer.body[:300])
         responses = doc["paths"][path][method]["responses"]
         (kind,) = (found := responses.get(str(status), responses["default"])["content"])
         assert answer.headers["content-type"].partition(";")[0] == kind
         problems = list(Draft202012Validator(found[kind]["schema"] | strict).iter_errors(answer.json))
-        assert not problems, [f"{method} {address}: {'.'.join(map(str, p.absolute_path))}: {p.message[:200]}" for p in problems[:5]]
+        assert not problems, [
+            f"{method} {address}: {'.'.join(map(str, p.absolute_path))}: {p.message[:200]}" for p in problems[:5]
+        ]
         seen.add((path, method))
         return answer.json
 
@@ -114,6 +128,7 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
     for path, address in (
         ("/api/price", "/api/price"), ("/api/bars", "/api/bars?seconds=900"), ("/api/events", "/api/events"),
         ("/api/strikes", f"/api/strikes?event={EVENT}"),
+        ("/api/strikes/all", f"/api/strikes/all?event={EVENT}"), ("/api/limits", "/api/limits"),
         ("/api/quote", f"/api/quote?market_ticker={TICKER}&side=yes&count=5&limit_price=0.60"),
         ("/api/trades", "/api/trades?state=all"), ("/api/trades", "/api/trades?state=live"),
         ("/api/trades/{trade_id}", f"/api/trades/{trade_id}"), ("/api/account", "/api/account"), ("/api/status", "/api/status"),
@@ -127,7 +142,12 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
     check("/api/monitors/{monitor_id}", "put", "/api/monitors/mine", made | {"strategy": strategies[0]["strategy"]})
     check("/api/monitors/{monitor_id}/versions", "get", "/api/monitors/mine/versions?limit=1")
     decide(desk.db)
-    check("/api/tickets", "post", "/api/tickets", {"market_ticker": TICKER, "side": "yes", "count": "5", "limit_price": "0.60"})
+    check(
+        "/api/tickets",
+        "post",
+        "/api/tickets",
+        {"market_ticker": TICKER, "side": "yes", "count": "5", "limit_price": "0.60"},
+    )
     (row,) = desk.db.all("SELECT idempotency_key FROM users.tickets")
     check("/api/tickets/{idempotency_key}", "get", f"/api/tickets/{row['idempotency_key']}")
     decide(desk.db, "refused", "a test")
@@ -138,7 +158,11 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
     check("/api/session", "post", "/api/session", {"login": "admin", "password": "correct horse battery"})
     user = desk.user()
     check("/api/session", "delete", "/api/session")
-    left = {(p, m) for p, item in doc["paths"].items() for m in item} - seen - {("/api/stream", "get"), ("/metrics", "get")}
+    left = (
+        {(p, m) for p, item in doc["paths"].items() for m in item}
+        - seen
+        - {("/api/stream", "get"), ("/metrics", "get")}
+    )
     assert not left, f"call these here too: {sorted(left)}"
 
 
@@ -176,13 +200,15 @@ def test_metrics_are_what_prometheus_reads(desk: Desk) -> None:
     assert ("recio_feed_age_seconds", ("feed", "exchange_stream")) not in value, "unknown is absent"
     assert value["recio_http_requests_total", ("method", "GET"), ("route", "/metrics"), ("status", "200")] == 1
     assert families["recio_http_request_duration_seconds"].type == "histogram"
-    assert program(desk, "read").ask("GET", "/metrics").error == "scope" and desk.client().ask("GET", "/metrics").status == 401
+    assert (
+        program(desk, "read").ask("GET", "/metrics").error == "scope"
+        and desk.client().ask("GET", "/metrics").status == 401
+    )
     assert desk.user().ask("GET", "/metrics").status == 200
 
 
 def test_readyz_says_what_is_missing_to_all_and_why_to_those_who_are_known(desk: Desk) -> None:
     import time
-
 
     stranger, user = desk.client(), desk.user()
     until_s = time.monotonic() + 10
@@ -194,7 +220,11 @@ def test_readyz_says_what_is_missing_to_all_and_why_to_those_who_are_known(desk:
     until_s = time.monotonic() + 5
     while (answer := stranger.ask("GET", "/readyz")).status == 200:
         assert time.monotonic() < until_s
-    assert answer.status == 503 and answer.json == {"ready": False, "missing": ["price"]} and "retry-after" in answer.headers
+    assert (
+        answer.status == 503
+        and answer.json == {"ready": False, "missing": ["price"]}
+        and "retry-after" in answer.headers
+    )
     assert "s old" in user.ask("GET", "/readyz").json["checks"]["price"]["why"]
 
 
