@@ -17,11 +17,15 @@ from typing import Any
 
 from recio.store import (
     account,
+    frame_queries,
     ledger,
     market_data,
     metrics_queries,
+    mode_queries,
+    notify_queries,
     order_groups,
     proof,
+    risk_use,
     rules,
     spans,
     tickets,
@@ -56,6 +60,7 @@ class Ledger:
         return f"bench-{time.time_ns()}-{self.calls}"
 
 
+_AN_HOUR_AGO = datetime.now(UTC) - timedelta(hours=1)
 Call = Callable[[Database, Ledger], Any]
 _FILTERS = {
     "closed": TradeFilter(),
@@ -86,6 +91,7 @@ def _fill_row(at: Ledger) -> tuple[Any, ...]:
 
 # module.function (with a note where a function is tried in several ways) -> the call
 HOT: dict[str, Call] = {
+    "frame_queries.trade_news": lambda db, at: frame_queries.trade_news(db, USER, MODE, _AN_HOUR_AGO, 30),
     "ledger.new_tickets": lambda db, at: ledger.new_tickets(db, USER),
     "ledger.decide_ticket": lambda db, at: ledger.decide_ticket(db, at.newest, "refused", "", None),
     "ledger.insert_trade": lambda db, at: ledger.insert_trade(db, _trade_row(at)),
@@ -139,6 +145,9 @@ HOT: dict[str, Call] = {
     "web_queries.trade_detail": lambda db, at: web_queries.trade_detail(db, USER, at.newest),
     "web_queries.ticket_id_of": lambda db, at: web_queries.ticket_id_of(db, USER, "ticket-00000001"),
     "web_queries.today": lambda db, at: web_queries.today(db, USER, MODE),
+    "risk_use.risk_use": lambda db, at: risk_use.risk_use(db, USER, MODE),
+    "mode_queries.unfinished": lambda db, at: mode_queries.unfinished(db, USER, MODE),
+    "notify_queries.collect": lambda db, at: notify_queries.collect(db, USER, MODE, ["unknown"]),
     "web_queries.account": lambda db, at: web_queries.account(db, USER, MODE),
     "metrics_queries.feed_ages": lambda db, at: metrics_queries.feed_ages(db, MODE),
     "metrics_queries.orders_unfinished": lambda db, at: metrics_queries.orders_unfinished(db, USER, MODE),
@@ -160,6 +169,15 @@ GROWS: dict[str, tuple[str, Call]] = {
 
 # Public functions of the same modules that read or write nothing whose size depends on the number of trades.
 ELSEWHERE: dict[str, str] = {
+    "mode_queries.signed": "one row a mode",
+    "notify_queries.due": "what waits to be sent, by its index",
+    "notify_queries.settle": "one row, by its key",
+    "notify_queries.targets": "a handful",
+    "notify_queries.outbox": "the newest thirty of the outbox",
+    "notify_queries.add_target": "an insert of a handful",
+    "notify_queries.remove_target": "one row, by its key",
+    "notify_queries.ask_test": "an insert",
+    "rules.archive_statements": "makes statements; one monitor by its key",
     "tickets.wait_decided": "ticket_by_id, again and again",
     "account.save_balance": "one row a mode",
     "account.save_positions": "open positions only",
@@ -171,6 +189,8 @@ ELSEWHERE: dict[str, str] = {
     "account.advance_checkpoint": "what came since the last checkpoint",
     "rules.bars_since": "price bars",
     "spans.save_spans": "kept one day",
+    "frame_queries.incident_news": "incidents",
+    "frame_queries.vitals": "books, incidents, the newest reconciliation by its key",
     "metrics_queries.incidents_open": "incidents",
     "desk_queries.all_strikes": "live data",
     "desk_queries.newest_calibration": "a report a night",
@@ -199,10 +219,14 @@ def all_queries() -> Iterator[str]:
         "tickets",
         "account",
         "order_groups",
+        "risk_use",
+        "mode_queries",
+        "notify_queries",
         "proof",
         "rules",
         "spans",
         "web_queries",
+        "frame_queries",
         "metrics_queries",
         "desk_queries",
     ):

@@ -23,7 +23,9 @@ sys.path[:0] = [str(PROJECT / "tests" / "host"), str(PROJECT / "scripts")]
 import exchange  # noqa: E402
 import latency  # noqa: E402
 import research  # noqa: E402
+import web  # noqa: E402
 from desk import Desk  # noqa: E402
+from tester import tester_password  # noqa: E402
 from trialhost.summary import table  # noqa: E402
 
 REQUESTS = 200
@@ -67,7 +69,7 @@ class Bench:
     def __init__(self, facts: dict[str, str]) -> None:
         self.facts = facts
         self.desk = Desk(facts["url"], facts["ca_file"])
-        password = Path(facts["admin_password_file"]).read_text().strip()
+        password = tester_password(facts)
         answer = self.desk.log_in(facts["admin_user"], password)
         if answer.status != 200:
             raise SystemExit(f"error: the desk at {facts['url']} refuses {facts['admin_user']}: {answer.body}")
@@ -177,6 +179,7 @@ def main() -> int:
         bench = Bench(json.loads(summary.read_text()))
         for part in (bench.memory, bench.latencies, bench.orders, bench.sizes):
             rows.extend(part())
+        rows.extend(web.rows(summary))
         rows.extend(latency.rows(bench.facts, arguments.orders))
     rows.extend(exchange.rows(arguments.hours))
     rows.extend(research.rows())

@@ -172,6 +172,7 @@ def releases(home):
         "keys": all(
             os.path.exists("/etc/recio/keys/" + n) for n in ("kalshi_private.pem", "kalshi_public.pem", "key_id")
         ),
+        "web_key": os.path.exists("/etc/recio/keys/web_key"),
     }
 
 
@@ -181,6 +182,7 @@ def backups():
     return {
         "key_id": hashlib.sha256(key.encode()).hexdigest()[:16] if key else "",
         "made": len(glob.glob("/var/backups/recio/*/manifest.json")) >= 3,
+        "archive": bool(glob.glob("/var/backups/recio/wal/backup/recio/*/backup.manifest")),
     }
 
 

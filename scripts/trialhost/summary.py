@@ -42,6 +42,7 @@ def show(host: Host, seconds: dict[str, float], changed: int) -> None:
     print(f"mode      {report['mode']}")
     print(f"URL       {facts['url']}  (its own CA: {facts['ca_file']})")
     print(f"user      {facts['admin_user']}, password in {facts['admin_password_file']}")
+    print("          it is good for the first log-in, where you choose your own")
     print(f"all of it for programs: {host.summary}")
 
 

@@ -1,7 +1,9 @@
-// Before the first paint: the look the user chose, else the system's.
+// Before the first paint: that script runs; and on pages without a session (log-in) the look last used on this device.
 (() => {
-  document.documentElement.classList.add("js");
+  const root = document.documentElement;
+  root.classList.add("js");
+  if (root.dataset.session) return;
   let chosen = null;
   try { chosen = localStorage.getItem("theme"); } catch { /* storage is off: the system's look it is */ }
-  if (chosen === "dark" || chosen === "light") document.documentElement.dataset.theme = chosen;
+  if (chosen === "dark" || chosen === "light") root.dataset.theme = chosen;
 })();

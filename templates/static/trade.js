@@ -8,7 +8,7 @@
   on("price", ({ price }) => {
     if (!price) return;
     set($("#price"), f.usd(price.price_e2)); $("#price-age").dataset.at = price.received_at_ms;
-    document.title = `${f.usd(price.price_e2)} · REC.IO`;
+    window.desk.title(`${f.usd(price.price_e2)} · REC.IO`);
     for (const el of $$("[data-change]")) { const v = price[el.dataset.change]; set(el, f.change(v)); tone(el, v); }
     set($("#momentum"), f.bp(price.momentum_bp)); tone($("#momentum"), price.momentum_bp);
     set($("#volatility"), price.volatility_per_sqrt_s == null ? "–" : `${(price.volatility_per_sqrt_s * 774.597).toFixed(3)} %`);
@@ -97,7 +97,6 @@
   // ---- trades
   const span = (className, text) => { const el = document.createElement("span"); el.className = className; el.textContent = text; return el; };
   const average = (t) => t.entry_count_e2 ? f.cents(t.entry_cost_e6 / t.entry_count_e2) : "–";
-  let states = null;
   on("trades", ({ live, done, today }) => {
     const table = $("#live"), shownNow = $$("tbody", table), old = new Map(shownNow.map((tr) => [tr.dataset.trade, tr]));
     const fresh = live.map((t) => {
@@ -133,16 +132,7 @@
     held = {};
     for (const t of live) if (t.entry_count_e2 > t.exit_count_e2) held[t.market_ticker] = `${held[t.market_ticker] ? `${held[t.market_ticker]}, ` : ""}${f.count(t.entry_count_e2 - t.exit_count_e2)} ${t.side.toUpperCase()}`;
     for (const [ticker, tr] of rows) set(cell(tr, "held"), held[ticker] || "");
-    const newest = new Map([...live, ...done].map((t) => [t.trade_id, t]));
-    if (states) for (const [id, t] of newest) if (states.has(id) && states.get(id) !== t.state) announce(t);
-    states = new Map([...newest].map(([id, t]) => [id, t.state]));
   });
-  function announce(t) {
-    const what = `${t.side.toUpperCase()} ${f.strike(t.strike_e2)}`;
-    if (t.state === "open") say(`Bought ${f.count(t.entry_count_e2)} ${what} at ${average(t)}.`, "good");
-    if (t.state === "closed") say(t.entry_count_e2 ? `${what} closed: ${f.dollars(t.pnl_e6, true)} after fees.` : `${what}: nothing bought. ${t.reason}`, t.pnl_e6 >= 0 ? "good" : "bad");
-    if (t.state === "error") say(`${what} failed: ${t.reason}`, "bad");
-  }
   $("#live").addEventListener("click", async (event) => {
     const button = event.target.closest("[data-close]"), id = Number(button?.closest("tbody").dataset.trade);
     const t = latest.trades?.live.find((x) => x.trade_id === id);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from testinfra.host import Host
 from recio.contract import Contract, parse
 
 PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT / "scripts"))
+from tester import tester_password  # noqa: E402 - of scripts/
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +63,7 @@ def contract(remote: Remote) -> Contract:
 def desk(facts: dict[str, str]) -> Desk:
     """The desk, logged in."""
     desk = Desk(facts["url"], facts["ca_file"])
-    desk.log_in(facts["admin_user"], Path(facts["admin_password_file"]).read_text().strip())
+    desk.log_in(facts["admin_user"], tester_password(facts))
     return desk
 
 

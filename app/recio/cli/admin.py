@@ -40,28 +40,38 @@ def user_ensure(
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Replace the password of a user that exists.")] = False,
 ) -> None:
-    """Create the desk's user; an existing one keeps the password they chose unless --reset is given."""
+    """Create the desk's user; an existing one keeps the password they chose unless --reset is given.
+
+    A password set here is good for one log-in, which must choose another. --reset also removes the second factor and its
+    recovery codes, and ends every session and API token.
+    """
     from recio.web.passwords import hash_password
+    from recio.web.weak import refuse_weak
 
     if not password_stdin:
         sys.exit("recio: give the password on standard input with --password-stdin; never as an argument")
     password = sys.stdin.read().rstrip("\n")
-    try:
-        hashed = hash_password(password)
-    except ValueError as wrong:
-        sys.exit(f"recio: {wrong}")
     db = Database("recio cli", dsn_from_environment())
     old = db.one("SELECT login FROM users.users WHERE user_id = '0001'")
     if old and old["login"] == login and not reset:
         _said(False)
         return
+    try:
+        refuse_weak(password, (login,))
+        hashed = hash_password(password)
+    except ValueError as wrong:
+        sys.exit(f"recio: {wrong}")
     with db.transaction():
         db.run(
-            "INSERT INTO users.users (user_id, login, password_hash) VALUES ('0001', %s, %s) ON CONFLICT (user_id)"
-            " DO UPDATE SET login = excluded.login, password_hash = excluded.password_hash, changed_at = now()",
+            "INSERT INTO users.users (user_id, login, password_hash, must_change) VALUES ('0001', %s, %s, true)"
+            " ON CONFLICT (user_id) DO UPDATE SET login = excluded.login, password_hash = excluded.password_hash,"
+            " must_change = true, totp_salt = NULL, totp_pending = NULL, totp_since = NULL, totp_last_step = NULL,"
+            " changed_at = now()",
             (login, hashed),
         )
+        db.run("DELETE FROM users.recovery_codes WHERE user_id = '0001'")
         db.run("DELETE FROM users.sessions WHERE user_id = '0001'")
+        db.run("UPDATE users.api_tokens SET revoked_at = now() WHERE user_id = '0001' AND revoked_at IS NULL")
         db.run("INSERT INTO users.audit_log (actor, action) VALUES ('operator', 'user ensure')")
     _said(True)
 
@@ -70,13 +80,14 @@ def user_ensure(
 def keys_ensure(
     folder: Annotated[Path, typer.Option("--dir", help="Where the keys lie.")] = Path("/etc/recio/keys"),
 ) -> None:
-    """Make the key pair by which the desk signs to the simulated exchange; an existing pair stays."""
+    """Make the key pair by which the desk signs to the simulated exchange, and the page's key; existing ones stay."""
+    web = _web_key(folder)
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     private, public, key_id = (folder / n for n in ("kalshi_private.pem", "kalshi_public.pem", "key_id"))
     if private.exists() and public.exists() and key_id.exists():
-        _said(False)
+        _said(web)
         return
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -91,6 +102,22 @@ def keys_ensure(
         0o600,
     )
     _said(True)
+
+
+@keys.command("web")
+def keys_web(
+    folder: Annotated[Path, typer.Option("--dir", help="Where the keys lie.")] = Path("/etc/recio/keys"),
+) -> None:
+    """Make the key from which the page makes the second factors' secrets; an existing one stays: a new one voids them."""
+    _said(_web_key(folder))
+
+
+def _web_key(folder: Path) -> bool:
+    if (folder / "web_key").exists():
+        return False
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write(folder / "web_key", f"{secrets.token_hex(32)}\n".encode(), 0o600)
+    return True
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

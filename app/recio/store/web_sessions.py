@@ -7,10 +7,11 @@ from typing import Any
 
 from psycopg2.extras import Json
 
+from recio.store.audit import audit_statement
 from recio.store.pool import Pool, Queries
 
 __all__ = [
-    "attempts", "change_password", "close_session", "open_session", "record_attempt", "save_setting", "session",
+    "attempts", "close_session", "open_session", "record_attempt", "save_setting", "session",
     "settings", "touch_session", "user_by_login",
 ]  # fmt: skip
 
@@ -19,8 +20,10 @@ Row = dict[str, Any]
 
 # ------------------------------------------------------------------ log-in and sessions
 def user_by_login(db: Queries, login: str) -> Row | None:
-    """The user with this login name (exact), with the password's hash."""
-    return db.one("SELECT user_id, login, password_hash FROM users.users WHERE login = %s", (login,))
+    """The user with this login name (exact), with the password's hash and the second factor's salt, if any."""
+    return db.one(
+        "SELECT user_id, login, password_hash, totp_salt, must_change FROM users.users WHERE login = %s", (login,)
+    )
 
 
 def attempts(db: Queries, login: str, address: str) -> Row:
@@ -51,25 +54,29 @@ def record_attempt(db: Queries, login: str, address: str, ok: bool) -> None:
 
 
 def open_session(
-    pool: Pool, user_id: str, token_hash: bytes, csrf_token: str, hours: int, address: str, agent: str,
-    replaces: bytes | None,
+    pool: Pool, user_id: str, token_hash: bytes, csrf_token: str, seconds: int, address: str, agent: str,
+    replaces: bytes | None, awaiting_code: bool = False,
 ) -> None:  # fmt: skip
-    """A new session; the one it replaces and all that are past go. With its line in the audit log, or not at all."""
+    """A new session; the one it replaces and all that are past go. With its line in the audit log, or not at all.
+
+    ``awaiting_code``: the password was right, the second factor is still to come; such a session opens nothing.
+    """
     pool.batch([
         ("DELETE FROM users.sessions WHERE token_hash = %s OR expires_at < now()", (replaces,)),
         (
-            "INSERT INTO users.sessions (token_hash, user_id, csrf_token, expires_at, remote_addr, user_agent)"
-            " VALUES (%s, %s, %s, now() + make_interval(hours => %s), %s, %s)",
-            (token_hash, user_id, csrf_token, hours, address, agent[:200]),
+            "INSERT INTO users.sessions (token_hash, user_id, csrf_token, expires_at, remote_addr, user_agent, proven_at,"
+            " awaiting_code) VALUES (%s, %s, %s, now() + make_interval(secs => %s), %s, %s, now(), %s)",
+            (token_hash, user_id, csrf_token, seconds, address, agent[:200], awaiting_code),
         ),
-        _audit(user_id, "log in", {"address": address}),
+        audit_statement(user_id, "password shown" if awaiting_code else "log in", {}),
     ])  # fmt: skip
 
 
 def session(db: Queries, token_hash: bytes, idle_hours: int) -> Row | None:
     """The session of a token, when it is neither idle too long nor past its end."""
     return db.one(
-        "SELECT s.token_hash, s.user_id, s.csrf_token, u.login, s.expires_at,"
+        "SELECT s.token_hash, s.user_id, s.csrf_token, u.login, s.expires_at, u.must_change, s.awaiting_code,"
+        " extract(epoch FROM now() - s.proven_at)::float8 AS proven_age_s,"
         " extract(epoch FROM now() - s.last_seen_at)::float8 AS idle_s"
         " FROM users.sessions s JOIN users.users u USING (user_id) WHERE s.token_hash = %s"
         " AND s.expires_at > now() AND s.last_seen_at > now() - make_interval(hours => %s)",
@@ -86,21 +93,8 @@ def close_session(pool: Pool, token_hash: bytes, user_id: str) -> None:
     """Log out: the session is gone on the server."""
     pool.batch([
         ("DELETE FROM users.sessions WHERE token_hash = %s", (token_hash,)),
-        _audit(user_id, "log out", {}),
+        audit_statement(user_id, "log out", {}),
     ])  # fmt: skip
-
-
-def change_password(pool: Pool, user_id: str, password_hash: str, keep: bytes) -> None:
-    """A new password; every other session of the user ends."""
-    pool.batch([
-        ("UPDATE users.users SET password_hash = %s, changed_at = now() WHERE user_id = %s", (password_hash, user_id)),
-        ("DELETE FROM users.sessions WHERE user_id = %s AND token_hash <> %s", (user_id, keep)),
-        _audit(user_id, "change password", {}),
-    ])  # fmt: skip
-
-
-def _audit(actor: str, action: str, detail: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
-    return "INSERT INTO users.audit_log (actor, action, detail) VALUES (%s, %s, %s)", (actor, action, Json(detail))
 
 
 # ------------------------------------------------------------------ settings
@@ -121,6 +115,6 @@ def save_setting(pool: Pool, user_id: str, name: str, value: Mapping[str, Any], 
             " version = settings.version + 1, changed_at = now()",
             (user_id, name, Json(value), by),
         ),
-        _audit(by, f"set {name}", value),
+        audit_statement(by, f"set {name}", value),
         ("SELECT pg_notify('setting', %s)", (name,)),
     ])  # fmt: skip

@@ -14,8 +14,8 @@ from recio.store import web_queries as queries
 from recio.store import web_sessions
 from recio.web import sessions
 from recio.web.desk import Desk, desk_of, session_of
+from recio.web.entrance import log_in, log_out
 from recio.web.errors import ApiError
-from recio.web.login import check_login
 from recio.web.routes import api
 from recio.web.switches import checked
 from recio.web.wire import json_response, wire, wire_all
@@ -27,38 +27,21 @@ SettingName = Literal["kill_switch", "auto_entry", "auto_stop"]
 
 
 class Login(BaseModel):
-    """Name and password."""
+    """Name and password, and the second factor's code where there is one."""
 
     model_config = ConfigDict(extra="forbid")
     login: Annotated[str, Field(min_length=1, max_length=200)]
     password: Annotated[str, Field(min_length=1, max_length=1000)]
-
-
-def log_in(request: Request, login: str, password: str) -> tuple[str, sessions.Session]:
-    """Check the password and open a new session in place of the old one; gives the cookie's value. Raises ApiError."""
-    desk = desk_of(request)
-    address = request.client.host if request.client else ""
-    user = check_login(desk.pool, login, password, address)
-    old = sessions.cookie_token(request.headers.get("cookie", ""))
-    agent = request.headers.get("user-agent", "")
-    opened = sessions.open_session(desk.pool, user.user_id, user.login, address, agent, old)
-    if old is not None:
-        desk.sessions_ended(user.user_id, only=sessions.token_hash(old))
-    return opened
-
-
-def log_out(request: Request) -> None:
-    """End the session and its streams."""
-    desk, session = desk_of(request), session_of(request)
-    sessions.close(desk.pool, session)
-    desk.sessions_ended(session.user_id, only=session.token_hash)
+    code: Annotated[str, Field(max_length=100)] = ""
 
 
 @router.post("/api/session", **api("Log in", answer="LoggedIn"))
 async def open_session(request: Request, body: Login) -> Response:
     """Log in; the session is a cookie, the csrf_token goes into X-CSRF-Token of every state-changing call."""
-    token, session = await run_in_threadpool(log_in, request, body.login, body.password)
-    response = json_response({"login": session.login, "csrf_token": session.csrf_token})
+    token, session = await run_in_threadpool(log_in, request, body.login, body.password, body.code)
+    response = json_response({
+        "login": session.login, "csrf_token": session.csrf_token, "must_change_password": session.stage == "password",
+    })  # fmt: skip
     sessions.set_cookie(response, token)
     return response
 

@@ -16,18 +16,26 @@ from recio.contract.settings import Settings
 from recio.store.db import dsn_from_environment
 from recio.store.pool import Pool
 from recio.web import (
+    api_access,
     api_account,
     api_docs,
     api_market,
     api_monitors,
     api_trades,
+    audit_page,
     errors,
     history,
+    logs,
+    look,
     metrics,
     pages,
     readiness,
+    requests,
+    security_page,
+    settings_routes,
     static,
     stream,
+    system,
     tokens_page,
 )
 from recio.web.desk import Desk
@@ -90,7 +98,8 @@ def create_app(
         meter=desk.meter,
     )
     for part in (
-        static, readiness, api_docs, api_account, api_market, api_monitors, api_trades, stream, metrics, history, tokens_page, pages,
+        static, look, readiness, api_docs, api_access, security_page, audit_page, api_account, api_market, api_monitors,
+        api_trades, stream, metrics, requests, logs, system, history, tokens_page, settings_routes, pages,
     ):  # fmt: skip
         app.include_router(part.router)
 

@@ -18,13 +18,14 @@ from recio.store import web_sessions
 from recio.store.db import DatabaseGone
 from recio.store.pool import Pool
 from recio.web.hub import Hub
+from recio.web.look_values import Look, looking, read_look
 from recio.web.meter import Meter
 from recio.web.sessions import Known, Session
 from recio.web.static import Static
 from recio.web.status import StatusBoard
 from recio.web.switches import complete, in_force
 
-__all__ = ["Desk", "desk_of", "session_of"]
+__all__ = ["Desk", "desk_of", "local_place", "session_of"]
 
 
 @dataclass
@@ -61,17 +62,23 @@ class Desk:
     ) -> HTMLResponse:
         """A page of the desk; without a session, or without the database, the bare frame of it."""
         session: Session | None = request.scope.get("recio.session")
+        if session is not None and session.stage != "full":
+            session = None  # it may not do more than somebody without: no navigation, no stream
         shared: dict[str, Any] = {
             "session": session, "settings": self.settings, "release": release(), "path": request.url.path,
             "static": self.static.url, "now_ms": round(self.clock() * 1000), "switches": None, "wide": False,
+            "look": Look(),
         }  # fmt: skip
         if session is not None:
             try:
-                shared["switches"] = self.shown_settings(session.user_id)
+                stored = web_sessions.settings(self.pool, session.user_id)
+                shared["switches"], shared["look"] = in_force(complete(stored)), read_look(stored)
             except DatabaseGone:
                 if name != "error.html":
                     raise
-        return HTMLResponse(self.templates.get_template(f"pages/{name}").render(shared | dict(context or {})), status)
+        with looking(shared["look"]):
+            text = self.templates.get_template(f"pages/{name}").render(shared | dict(context or {}))
+        return HTMLResponse(text, status)
 
 
 def desk_of(request: Request) -> Desk:
@@ -85,3 +92,8 @@ def session_of(request: Request) -> Session:
     if session is None:
         raise RuntimeError(f"{request.url.path} was reached without a session: the gate is not in front of it")
     return cast(Session, session)
+
+
+def local_place(place: str) -> str:
+    """A path of this desk to go to; anything else is the trade page."""
+    return place if place.startswith("/") and not place.startswith(("//", "/\\")) and "\n" not in place else "/"

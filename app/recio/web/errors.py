@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from recio.store.db import DatabaseGone
 from recio.store.tickets import KeyReused
@@ -117,6 +117,9 @@ def answer(request: Request, failure: Exception) -> Response:
     """The answer to a failure: JSON, or the error page where a browser asked for a page."""
     error = _from(failure)
     if not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", ""):
+        if error.code == "reauth_required":
+            back = urlsplit(request.headers.get("referer", "")).path if request.method == "POST" else request.url.path
+            return RedirectResponse(f"/settings/security/confirm?next={quote(back or '/settings')}", status_code=303)
         page: Response = request.app.state.desk.page(request, "error.html", {"error": error}, error.status)
         return page
     return error_response(error, request.url.path)

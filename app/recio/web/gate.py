@@ -6,6 +6,9 @@ POST /login, POST /api/session          -         yes           -          (ther
 GET, HEAD of anything else              yes       -             -
 POST, PUT, PATCH, DELETE                yes       yes           yes
 
+A session whose second factor is still due opens /login/code alone; one whose password came from the deploy, what
+_CHOOSING lists.
+
 A program's ``Authorization: Bearer recio_...`` takes the place of session, origin and CSRF token, on /api/* and /metrics
 only, and only where the route names a scope that the token has (web/bearer.py, web/routes.py). Then every request counts
 against its rate limit (web/limits.py).
@@ -14,6 +17,7 @@ against its rate limit (web/limits.py).
 from __future__ import annotations
 
 import hmac
+import logging
 import time
 from collections.abc import Callable, MutableMapping
 from typing import Any
@@ -25,6 +29,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from recio.store.audit import REMOTE
 from recio.store.db import DatabaseGone
 from recio.store.pool import Pool
 from recio.web import bearer, once, sessions
@@ -33,8 +38,9 @@ from recio.web.limits import Buckets, Taken, limit_for
 from recio.web.meter import Meter
 from recio.web.routes import Rule, Rules
 
-__all__ = ["CSRF_HEADER", "Gate", "is_public"]
+__all__ = ["CSRF_HEADER", "Gate", "admitted", "is_public"]
 
+log = logging.getLogger("recio.web")
 CSRF_HEADER = "x-csrf-token"
 MAX_BODY = 64 * 1024
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -45,7 +51,7 @@ _HEADERS = [
         b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self';"
         b" manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
-    (b"strict-transport-security", b"max-age=31536000"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"same-origin"),
@@ -53,6 +59,30 @@ _HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ]
+
+
+_CHOOSING = {
+    ("GET", "/settings/password"), ("POST", "/settings/password"), ("PUT", "/api/password"), ("POST", "/logout"),
+    ("DELETE", "/api/session"),
+}  # fmt: skip
+
+
+def admitted(session: sessions.Session | None, method: str, path: str) -> sessions.Session | None:
+    """The session as it counts for this request: None for a half one elsewhere than at its next step.
+
+    Raises ApiError 403 ``password_change_required`` while the password is still the deploy's.
+    """
+    method = "GET" if method == "HEAD" else method
+    if session is None or session.stage == "full":
+        return session
+    if session.stage == "code":
+        return session if path == "/login/code" else None
+    if (method, path) in _CHOOSING or is_public(method, path):
+        return session
+    raise ApiError(
+        403, "password_change_required", "the password came from the deploy and is good for one thing: choosing your own",
+        "choose one at /settings/password, or PUT /api/password with current and new",
+    )  # fmt: skip
 
 
 def is_public(method: str, path: str) -> bool:
@@ -141,6 +171,12 @@ class Gate:
 
     def _refusal(self, scope: Scope, failure: Exception) -> Response:
         wants_page = "text/html" in Headers(scope=scope).get("accept", "") and not scope["path"].startswith("/api/")
+        code = failure.code if isinstance(failure, ApiError) else ""
+        if isinstance(failure, ApiError) and failure.status == 403:
+            address = (scope.get("client") or ("",))[0]
+            log.warning("refused %s %r from %s: %s", scope["method"], scope["path"][:200], address or "nowhere", code)
+        if code == "password_change_required" and wants_page and scope["method"] in _SAFE:
+            return RedirectResponse("/settings/password", status_code=303)
         if isinstance(failure, ApiError) and failure.status == 401 and wants_page:
             there = scope["path"] if scope["method"] in _SAFE else "/"
             return RedirectResponse(f"/login?next={quote(there)}" if there != "/" else "/login", status_code=303)
@@ -158,8 +194,10 @@ class Gate:
         self, scope: MutableMapping[str, Any], receive: Receive, rule: Rule | None
     ) -> tuple[Receive, bytes]:
         method, path, headers = scope["method"], scope["path"], Headers(scope=scope)
-        session = scope["recio.session"] = await self._who(scope, headers)
-        self._count(scope, session)
+        REMOTE.set((scope.get("client") or ("",))[0])
+        who = await self._who(scope, headers)
+        self._count(scope, who)
+        session = scope["recio.session"] = admitted(who, method, path)
         if session is None and not is_public(method, path):
             raise ApiError(
                 401, "not_logged_in", "this needs a session", "log in at /login or POST /api/session",

@@ -3,7 +3,9 @@
     PostgreSQL NOTIFY --> hub thread (reads the rows) --> each tab's slots: one frame per topic, the newest wins
 
 Every frame is a whole picture of its topic, so a slow tab skips frames instead of falling behind, memory is bounded by
-the number of topics, and a tab that reconnects has missed nothing. Besides notifications the hub sweeps every 5 s.
+the number of topics and tables, and a tab that reconnects has missed nothing. The exception is news, what a person must
+hear of: its frames hold the newest items, carry the time as their id, and a tab that says its last id is told all since.
+Besides notifications the hub sweeps every 5 s.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ log = logging.getLogger("recio.web")
 
 # channel -> the topic it makes stale
 _STALES = {
-    "price": "price", "strike_table": "table", "setting": "switches", "incident": "status",
+    "price": "price", "strike_table": "table", "setting": "switches", "incident": "status", "request": "status",
     "trade": "trades", "order_update": "trades", "order_intent": "trades", "fill": "trades", "settlement": "trades",
 }  # fmt: skip
 _SWEEP_S = 5.0
@@ -46,20 +48,25 @@ class TooManyTabs(RuntimeError):
 
 @dataclass(frozen=True)
 class Want:
-    """Which strike table a tab shows: an event's, or that of whatever event of a series closes next."""
+    """A strike table that is shown: an event's, or that of whatever event of a series closes next."""
 
     event: str = ""
     series: str = ""
 
+    def __str__(self) -> str:
+        """As it is asked for; a table's frame says it in ``for``."""
+        return f"event={self.event}" if self.event else f"series={self.series}"
+
 
 @dataclass(eq=False)
 class Subscriber:
-    """One tab: a slot per topic, filled by the hub's thread, emptied by the tab's own coroutine."""
+    """One tab: a slot per topic and table, filled by the hub's thread, emptied by the tab's own coroutine."""
 
-    want: Want
+    wants: frozenset[Want]
     user_id: str
     token_hash: bytes
     loop: asyncio.AbstractEventLoop
+    since_ms: int | None = None  # the last news it heard, when it was here before
     program: bool = False  # it came with an API token, not with a session
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = False
@@ -67,10 +74,10 @@ class Subscriber:
     _slots: dict[str, bytes] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def offer(self, topic: str, data: bytes) -> None:
-        """Put the newest frame of a topic into its slot."""
+    def offer(self, slot: str, data: bytes) -> None:
+        """Put the newest frame into its slot."""
         with self._lock:
-            self._slots[topic] = data
+            self._slots[slot] = data
         self.wake()
 
     def wake(self) -> None:
@@ -88,9 +95,16 @@ class Subscriber:
         return data
 
 
-def frame(topic: str, value: Any) -> bytes:
-    """One server-sent event."""
-    return b"event: " + topic.encode() + b"\ndata: " + encode(value) + b"\n\n"
+def frame(topic: str, value: Any, id_ms: int | None = None) -> bytes:
+    """One server-sent event; with ``id_ms`` a browser says it as Last-Event-ID when it reconnects."""
+    return (
+        (b"" if id_ms is None else b"id: %d\n" % id_ms)
+        + b"event: "
+        + topic.encode()
+        + b"\ndata: "
+        + encode(value)
+        + b"\n\n"
+    )
 
 
 class Hub:
@@ -106,6 +120,7 @@ class Hub:
         os.set_blocking(self._wake_read, False)
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
         self._shown: dict[Want, str] = {}
+        self._news: Any = None
         self._trades_s = float("-inf")
         self.connected = False
         self.why = "not started"
@@ -177,21 +192,28 @@ class Hub:
         try:
             db.listen(tuple(_STALES))
             self._shown.clear()
-            sweep_s = float("-inf")
+            self._news = None
+            sweep_s = rest_s = float("-inf")
             early: list[Notification] = []
+            waiting: set[str] = set()
             while not self._stopping:
                 now = time.monotonic()
-                stale = self._understood([*early, *db.notifications()])
+                waiting |= self._understood([*early, *db.notifications()])
                 if now - sweep_s >= _SWEEP_S:
                     sweep_s = now
                     db.one("SELECT 1 AS alive")
-                    stale |= {*TOPICS, "table"}
+                    waiting |= {*TOPICS, "table"}
                 self.connected, self.why, self.last_ok_s = True, "", now
-                self._round(db, stale, now)
-                time.sleep(_QUIET_S)
+                # The price never waits: its watchdog publishes in measure, and its age is on the page. The rest is gathered.
+                due = set(waiting) if now - rest_s >= _QUIET_S else waiting & {"price"}
+                self._round(db, due, now)
+                waiting -= due
+                if due - {"price"}:
+                    rest_s = time.monotonic()
                 early = db.notifications()  # what came during a query lies in libpq already: the socket stays silent
                 if not early:
-                    select.select([db.fileno(), self._wake_read], [], [], 1.0 - _QUIET_S)
+                    left_s = rest_s + _QUIET_S - time.monotonic() if waiting else 1.0
+                    select.select([db.fileno(), self._wake_read], [], [], max(0.0, left_s))
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake_read, 4096)
         finally:
@@ -212,6 +234,8 @@ class Hub:
         if not tabs:
             return
         newcomers = [tab for tab in tabs if tab.fresh]
+        if stale & {"trades", "status"}:
+            stale.add("news")
         if self.snapshots.live and now - self._trades_s >= _TRADES_S:
             stale.add("trades")
         for topic in TOPICS:
@@ -220,13 +244,29 @@ class Hub:
                 continue
             if topic == "trades":
                 self._trades_s = now
-            data = frame(topic, self.snapshots.of(topic, db))
+            picture = self.snapshots.of(topic, db)
+            if topic == "news":
+                self._tell(db, picture, tabs, newcomers)
+                continue
+            data = frame(topic, picture)
             for tab in wanted:
                 tab.offer(topic, data)
-        for want in {tab.want for tab in tabs}:
-            self._table(db, want, [tab for tab in tabs if tab.want == want], stale)
+        for want in {want for tab in tabs for want in tab.wants}:
+            self._table(db, want, [tab for tab in tabs if want in tab.wants], stale)
         for tab in newcomers:
             tab.fresh = False
+
+    def _tell(self, db: Database, picture: dict[str, Any], tabs: list[Subscriber], newcomers: list[Subscriber]) -> None:
+        """News to all when there are any; to newcomers what they have missed, in a slot that no later frame takes."""
+        at_ms = picture["now_ms"]
+        changed, self._news = picture["items"] != self._news, picture["items"]
+        data = frame("news", picture, at_ms)
+        for tab in tabs if changed else newcomers:
+            if tab.fresh and tab.since_ms is not None:
+                missed = self.snapshots.news(db, tab.since_ms) | {"now_ms": at_ms, "since_ms": tab.since_ms}
+                tab.offer("missed", frame("news", missed, at_ms))
+            else:
+                tab.offer("news", data)
 
     def _table(self, db: Database, want: Want, tabs: list[Subscriber], stale: set[str]) -> None:
         event = want.event or self.snapshots.current_event(want.series)
@@ -237,6 +277,6 @@ class Hub:
         if len(self._shown) > MAX_TABS:
             self._shown.clear()
         self._shown[want] = event
-        data = frame("table", self.snapshots.table(event, db))
+        data = frame("table", self.snapshots.table(event, db) | {"for": str(want)})
         for tab in wanted:
-            tab.offer("table", data)
+            tab.offer(f"table {want}", data)

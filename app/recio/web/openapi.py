@@ -36,12 +36,21 @@ _PARAMETERS = {
     "state": "live: not finished; closed: finished, errors too; all.",
     "series": "A series' ticker; empty: all.",
     "event": "An event's ticker, from GET /api/events.",
+    "tables": "off: no strike table when none is named.",
+    "since": "Milliseconds: the id of the last news heard; what came after it is told first.",
     "market_ticker": "A market's ticker, from GET /api/strikes.",
     "side": "yes or no.",
     "count": "Contracts, as a number of at most two decimals.",
     "dollars": "Instead of count: dollars that may be lost at most, fee included.",
     "limit_price": "Dollars of the side bought, between 0 and 1, on the market's grid.",
     "seconds": "How far back; seconds.",
+    "request_id": "The request's number.",
+    "service": "A service's name; empty: all.",
+    "level": "The least urgent level shown.",
+    "text": "What a line must hold, whatever its case.",
+    "trade": "Only lines that name this trade or its orders; 0: all.",
+    "minutes": "How far back; 0: as far as is kept.",
+    "after": "at_us of the newest line you have: only newer ones.",
 }
 _PROBLEMS = {
     401: "No session or token, or one that has ended.",
@@ -58,6 +67,8 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
     ("/api/tickets", "post"): {"market_ticker": "KXBTCSIM-26NOV23174630-T118749.99", "side": "yes", "count": "5", "limit_price": "0.60"},
     ("/api/trades/{trade_id}/close", "post"): {"limit_price": "0.55"},
     ("/api/session", "post"): {"login": "admin", "password": "correct horse battery"},
+    ("/api/requests", "post"): {"kind": "restart_service", "args": {"service": "db_poller"}},
+    ("/api/look", "put"): {"theme": "dark", "zone": "Europe/Berlin"},
     ("/api/settings/{name}", "put"): {"on": True, "why": "going out"},
     ("/api/monitors/{monitor_id}", "put"): {"enabled": True, "settings": {"min_probability_percent": 96}},
 }  # fmt: skip
@@ -111,6 +122,11 @@ def _finish(path: str, method: str, operation: Json, scopes: list[str]) -> None:
     if "requestBody" in operation and (path, method) in _EXAMPLES:
         operation["requestBody"]["content"][_JSON]["example"] = _EXAMPLES[path, method]
     _secure(path, method, operation, scopes)
+    _answers(path, method, operation)
+
+
+def _answers(path: str, method: str, operation: Json) -> None:
+    """The success as the route described it, and every refusal that can come."""
     responses = operation["responses"]
     kinds = responses["200"]["content"]
     if len(kinds) > 1 and not kinds.get(_JSON, {}).get("schema"):

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from recio.store import web_queries as queries
-from recio.store import web_sessions
+from recio.trading import catalog
 from recio.trading.settings import SettingError
 from recio.web import sessions
-from recio.web.api_account import SettingName, log_in, log_out, store_setting
-from recio.web.desk import desk_of, session_of
+from recio.web.api_account import SettingName, store_setting
+from recio.web.desk import desk_of, local_place, session_of
+from recio.web.entrance import log_in, log_out
 from recio.web.errors import ApiError
-from recio.web.passwords import hash_password, verify_password
-from recio.web.settings_page import settings_answer, unshown
+from recio.web.settings_page import last_values, settings_answer
 
 __all__ = ["router"]
 
@@ -24,28 +25,20 @@ router = APIRouter(include_in_schema=False)
 Ticker = Annotated[str, Query(max_length=64, pattern=r"^[A-Z0-9.\-]*$")]
 Text = Annotated[str, Form(max_length=1000)]
 
-# Form fields of each setting: name -> how many of the stored unit make one of the shown unit; None for a check box.
-_FIELDS: dict[str, dict[str, int | None]] = {
-    "kill_switch": {"on": None},
-    "auto_entry": {"enabled": None, "spike_pause_bp": 1, "spike_resume_bp": 1, "spike_resume_after_s": 1},
-    "auto_stop": {
-        "enabled": None, "stop_probability_percent": 1, "confirm_after_s": 1, "min_time_to_close_s": 1,
-        "momentum_stop": None, "momentum_stop_bp": 1,
-    },
-}  # fmt: skip
-
-
-def _local(place: str) -> str:
-    """A path of this desk to go to; anything else is the trade page."""
-    return place if place.startswith("/") and not place.startswith(("//", "/\\")) and "\n" not in place else "/"
+# Form fields of each setting.
+_FIELDS: dict[str, tuple[catalog.Field, ...]] = {
+    "kill_switch": (catalog.Field("on", "On", "", kind="check"),),
+    "auto_entry": (catalog.Field("enabled", "On", "", kind="check"), *catalog.AUTO_ENTRY),
+    "auto_stop": (catalog.Field("enabled", "On", "", kind="check"), *catalog.AUTO_STOP),
+}
 
 
 @router.get("/login")
 def login_page(request: Request, after: Annotated[str, Query(alias="next", max_length=200)] = "/") -> Response:
     """The form; someone logged in already goes on."""
     if request.scope.get("recio.session") is not None:
-        return RedirectResponse(_local(after), status_code=303)
-    return desk_of(request).page(request, "login.html", {"next": _local(after), "error": None, "login": ""})
+        return RedirectResponse(local_place(after), status_code=303)
+    return desk_of(request).page(request, "login.html", {"next": local_place(after), "error": None, "login": ""})
 
 
 @router.post("/login")
@@ -57,13 +50,16 @@ def login_form(
 ) -> Response:
     """Log in; a wrong try shows the form again."""
     try:
-        token, _ = log_in(request, login, password)
+        token, session = log_in(request, login, password, in_two_steps=True)
     except ApiError as error:
-        context = {"next": _local(after), "error": error, "login": login}
+        context = {"next": local_place(after), "error": error, "login": login}
         page = desk_of(request).page(request, "login.html", context, error.status)
         page.headers.update(error.headers or {})
         return page
-    response = RedirectResponse(_local(after), status_code=303)
+    place = local_place(after)
+    if session.stage == "code":
+        place = f"/login/code?next={quote(place)}"
+    response = RedirectResponse(place, status_code=303)
     sessions.set_cookie(response, token)
     return response
 
@@ -109,42 +105,10 @@ def account_page(request: Request) -> Response:
     )
 
 
-@router.get("/system")
-def system_page(request: Request) -> Response:
-    """The twelve against their contract, the host, incidents."""
-    desk = desk_of(request)
-    return desk.page(request, "system.html", {
-        "status": desk.status.get(), "contract": desk.contract, "machine": queries.machine(desk.pool, desk.settings.mode),
-        "incidents": queries.incidents(desk.pool), "beats": queries.beats(desk.pool), "tabs": desk.hub.tabs,
-    })  # fmt: skip
-
-
 @router.get("/settings")
 def settings_page(request: Request, said: Annotated[str, Query(max_length=20)] = "") -> Response:
-    """The switches' settings, the monitors and the password."""
+    """The switches' settings and the monitors."""
     return settings_answer(request, said=said)
-
-
-@router.post("/settings/password")
-def password_form(request: Request, current: Text = "", new: Text = "", repeat: Text = "") -> Response:
-    """Change the password; all other sessions end."""
-    desk, session = desk_of(request), session_of(request)
-    user = web_sessions.user_by_login(desk.pool, session.login)
-    why = ""
-    if user is None or not verify_password(user["password_hash"], current):
-        why = "The current password is wrong."
-    elif new != repeat:
-        why = "The two new passwords differ."
-    else:
-        try:
-            hashed = hash_password(new)
-        except ValueError as error:
-            why = f"Not changed: {error}."
-    if why:
-        return settings_answer(request, error=why, status=422)
-    web_sessions.change_password(desk.pool, session.user_id, hashed, session.token_hash)
-    desk.sessions_ended(session.user_id, but=session.token_hash)
-    return RedirectResponse("/settings?said=password", status_code=303)
 
 
 @router.post("/settings/{name}")
@@ -152,17 +116,12 @@ async def settings_form(request: Request, name: SettingName) -> Response:
     """Store a setting's form; the switches of every page are such forms too."""
     desk, session = desk_of(request), session_of(request)
     form = await request.form()
-    changes: dict[str, Any] = {}
     try:
-        for field, factor in _FIELDS[name].items():
-            if field not in form:
-                continue
-            value = str(form.getlist(field)[-1])
-            changes[field] = value == "true" if factor is None else unshown(value, factor)
+        changes = catalog.read_form(_FIELDS[name], last_values(form))
         if name == "kill_switch":
             changes["why"] = "switched by hand" if changes.get("on") else ""
         await run_in_threadpool(store_setting, desk, session, name, changes)
     except (SettingError, ValueError) as error:
         return await run_in_threadpool(settings_answer, request, error=f"Not saved: {error}", status=422)
-    back = _local(str(form.get("back", "")) or f"/settings?said={name}")
+    back = local_place(str(form.get("back", "")) or f"/settings?said={name}")
     return RedirectResponse(back, status_code=303)

@@ -8,10 +8,10 @@ from functools import lru_cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-__all__ = ["MIN_LENGTH", "hash_password", "verify_password"]
+__all__ = ["MAX_LENGTH", "MIN_LENGTH", "hash_password", "verify_password"]
 
 MIN_LENGTH = 12
-_MAX_LENGTH = 200  # a longer one is work for the hash, not safety
+MAX_LENGTH = 200  # a longer one is work for the hash, not safety
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _one_at_a_time = threading.Lock()  # many log-ins at once must not multiply the memory
 
@@ -23,8 +23,8 @@ def _nobody() -> str:
 
 def hash_password(password: str) -> str:
     """The hash to store. Raises ValueError naming the length when it is too short or absurdly long."""
-    if not MIN_LENGTH <= len(password) <= _MAX_LENGTH:
-        raise ValueError(f"the password has {len(password)} characters; {MIN_LENGTH} to {_MAX_LENGTH} are needed")
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise ValueError(f"the password has {len(password)} characters; {MIN_LENGTH} to {MAX_LENGTH} are needed")
     with _one_at_a_time:
         return _hasher.hash(password)
 
@@ -33,6 +33,7 @@ def verify_password(stored: str | None, password: str) -> bool:
     """Whether the password is right; for an unknown user (None) the same work is done for the same answer."""
     with _one_at_a_time:
         try:
-            return _hasher.verify(stored or _nobody(), password[:_MAX_LENGTH]) and stored is not None
+            right = _hasher.verify(stored or _nobody(), password[:MAX_LENGTH])
+            return right and stored is not None and len(password) <= MAX_LENGTH
         except (VerificationError, InvalidHashError):
             return False

@@ -9,6 +9,7 @@ __all__ = ["PROBLEMS", "title_of", "type_of"]
 # code -> title. Other codes are answered too, as RFC 9457's about:blank with the status' own phrase.
 PROBLEMS: dict[str, str] = {
     "bad_request": "The request could not be read",
+    "code_required": "The second factor's code is missing",
     "csrf": "The session's token is missing or wrong",
     "database_unavailable": "The database does not answer",
     "idempotency_key_reused": "The key stands for another request",
@@ -21,13 +22,18 @@ PROBLEMS: dict[str, str] = {
     "no_strike_table": "No such strike table",
     "no_ticket": "No such ticket",
     "no_trade": "No such trade",
+    "no_web_key": "This host has no key for second factors",
     "not_found": "Nothing here",
     "not_logged_in": "Not logged in",
     "other_origin": "From another site's page",
+    "password_change_required": "The deploy's password must be changed first",
+    "reauth_required": "The password is needed again",
     "too_large": "The body is too large",
     "too_many_attempts": "Too many failed attempts",
     "too_many_streams": "Too many streams",
     "trade_finished": "The trade is finished",
+    "weak_password": "The password is too easy to guess",
+    "wrong_code": "The second factor's code is wrong",
     "wrong_login": "Login or password is wrong",
 }
 

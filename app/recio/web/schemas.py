@@ -119,7 +119,34 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         checks~: map @Check: with a session or a token only
     """),
     "Check": schema("One thing readiness rests on.", "ok: bool\nwhy: str\nage_s: num?: of its evidence"),
-    "LoggedIn": schema("A session was opened; it is in the cookie.", "login: str\ncsrf_token: str: goes into X-CSRF-Token"),
+    "LoggedIn": schema("A session was opened; it is in the cookie.", """
+        login: str
+        csrf_token: str: goes into X-CSRF-Token
+        must_change_password: bool: nothing else is open until PUT /api/password
+    """),
+    "Confirmed": schema("The session showed who it is.", "confirmed: bool\nminutes: num: for which that counts"),
+    "Changed": schema("The password is the new one.", "changed: bool"),
+    "Ended": schema("The session has ended.", "ended: bool"),
+    "Session": schema("One log-in that has not ended.", """
+        session_id: str: names it; opens nothing
+        created_at_ms: int
+        last_seen_at_ms: int: true to a minute
+        expires_at_ms: int: at the latest
+        remote_addr: str: as the proxy saw it
+        user_agent: str
+        agent: str: the same in words
+        this: bool: the one that asks
+    """),
+    "Sessions": schema("Where you are logged in.", "sessions: []@Session"),
+    "AuditLine": schema("Who changed what.", """
+        audit_id: int
+        at_ms: int
+        actor: str
+        action: str
+        detail: any
+        remote_addr: str: empty: not by the page
+    """),
+    "Audit": schema("Lines of the audit log, newest first.", "lines: []@AuditLine\nnext_before: int?: of the next page"),
     "LoggedOut": schema("The session has ended.", "logged_out: bool"),
     "Price": schema("The newest BTC price.", """
         price_e2: int: dollars
@@ -254,6 +281,15 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         payout_e6: int
         breakeven_e4: num
     """),
+    "Look": schema("How the user's pages look.", """
+        theme: auto|dark|light
+        zone: str: empty: the browser's
+        clock: 24|12
+        colours: green-red|blue-orange|red-up: gains and losses
+        density: comfortable|compact
+        title: bool: open trades in the page's title
+        keys: bool: keyboard shortcuts
+    """),
     "Trade": schema("A trade.", _TRADE),
     "Trades": schema(
         "Trades, newest first.", "now_ms: int\ntrades: []@Trade\nnext_before: int?: before of the next page; null on the last"
@@ -384,6 +420,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         version: int
         changed_at_ms: int
         changed_by: str
+        archived_at_ms: int?: when it was put aside; null: it was not
     """),
     "Monitor": schema("A monitor, and why it waits.", """
         monitor_id: str
@@ -394,6 +431,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         version: int
         changed_at_ms: int
         changed_by: str
+        archived_at_ms: int?: when it was put aside; null: it was not
         about: str: what the strategy does
         why: str: what it does now, or what it waits for
         broken: str: why it cannot run
@@ -402,4 +440,27 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Strategy": schema("A strategy.", "strategy: str\nabout: str\ndefaults: map any"),
     "MonitorVersion": schema("What a monitor was.", "version: int\nvalue: map any\nchanged_at_ms: int\nchanged_by: str"),
     "MonitorVersions": schema("Newest first.", "versions: []@MonitorVersion\nnext_before: int?: before of the next page; null on the last"),
+    "RequestAsked": schema("Written down; its progress is in GET /api/requests/{request_id}.", "request_id: int"),
+    "HostRequests": schema("The newest twenty, newest first.", "requests: []@HostRequest"),
+    "HostRequest": schema("Something the page asked of the host, from a closed list.", """
+        request_id: int
+        kind: str
+        args: map str
+        asked_by: str
+        asked_at_ms: int
+        state: new|running|done|failed
+        started_at_ms: int?
+        finished_at_ms: int?
+        progress: str: what it does now
+        result: str: what became of it
+        waiting_s~: num?: for how long nobody has taken it; null: taken
+    """),
+    "LogLines": schema("Newest first.", "lines: []@LogLine\nnow_ms: int"),
+    "LogLine": schema("One line of the journal.", """
+        at_us: int: microseconds since 1970
+        service: str
+        level: info|warning|error
+        text: str
+        cursor: str: its place in the journal
+    """),
 }  # fmt: skip

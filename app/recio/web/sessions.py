@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 import time
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
+from typing import Literal
 
 from starlette.responses import Response
 
 from recio.store import web_sessions as queries
 from recio.store.pool import Pool
+from recio.web.errors import ApiError
+from recio.web.login import User
 
 __all__ = [
     "COOKIE",
     "Known",
     "Session",
+    "Stage",
     "close",
     "cookie_token",
     "find",
+    "is_recent",
+    "new_token",
     "open_session",
+    "require_recent",
     "set_cookie",
     "token_hash",
     "unset_cookie",
@@ -29,8 +37,14 @@ __all__ = [
 COOKIE = "__Host-recio_session"
 IDLE_HOURS = 12
 ABSOLUTE_HOURS = 7 * 24
+CODE_SECONDS = 300
+RECENT_MINUTES = 10.0
 _TOUCH_AFTER_S = 60.0
 _MOST_KNOWN = 100
+
+
+Stage = Literal["full", "password", "code"]
+"""What a session may do: everything; only choose a new password; only show its second factor."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,10 @@ class Session:
     user_id: str
     login: str
     csrf_token: str
+    stage: Stage = "full"
+    proven_s: float = (
+        -math.inf
+    )  # on this process's monotonic clock: when the password was last shown; a token never did
 
 
 def token_hash(token: str) -> bytes:
@@ -89,20 +107,53 @@ def find(pool: Pool, token: str) -> Session | None:
         return None
     if row["idle_s"] > _TOUCH_AFTER_S:
         queries.touch_session(pool, bytes(row["token_hash"]))
-    return Session(bytes(row["token_hash"]), row["user_id"], row["login"], row["csrf_token"])
+    stage: Stage = "code" if row["awaiting_code"] else "password" if row["must_change"] else "full"
+    proven_s = -math.inf if row["proven_age_s"] is None else time.monotonic() - row["proven_age_s"]
+    return Session(bytes(row["token_hash"]), row["user_id"], row["login"], row["csrf_token"], stage, proven_s)
 
 
 def open_session(
-    pool: Pool, user_id: str, login: str, address: str, agent: str, old: str | None
+    pool: Pool, user: User, address: str, agent: str, old: str | None, *, awaiting_code: bool = False
 ) -> tuple[str, Session]:
-    """A new session in place of the ``old`` cookie's; gives the cookie's value and the session."""
+    """A new session in place of the ``old`` cookie's; gives the cookie's value and the session.
+
+    ``awaiting_code``: five minutes to show the second factor, and nothing else.
+    """
     token = secrets.token_urlsafe(32)
-    session = Session(token_hash(token), user_id, login, secrets.token_urlsafe(32))
-    replaces = token_hash(old) if old else None
+    stage: Stage = "code" if awaiting_code else "password" if user.must_change else "full"
+    session = Session(
+        token_hash(token), user.user_id, user.login, secrets.token_urlsafe(32), stage, time.monotonic()
+    )  # fmt: skip
+    seconds = CODE_SECONDS if awaiting_code else ABSOLUTE_HOURS * 3600
     queries.open_session(
-        pool, user_id, session.token_hash, session.csrf_token, ABSOLUTE_HOURS, address, agent, replaces
-    )
+        pool, user.user_id, session.token_hash, session.csrf_token, seconds, address, agent,
+        token_hash(old) if old else None, awaiting_code,
+    )  # fmt: skip
     return token, session
+
+
+def new_token() -> tuple[str, bytes]:
+    """A cookie's value and its hash, for a session that goes on under a new one."""
+    token = secrets.token_urlsafe(32)
+    return token, token_hash(token)
+
+
+def is_recent(session: Session, minutes: float = RECENT_MINUTES) -> bool:
+    """Whether the session showed the password (and the code, where there is one) within the last ``minutes``."""
+    return time.monotonic() - session.proven_s <= minutes * 60
+
+
+def require_recent(session: Session, minutes: float = RECENT_MINUTES) -> None:
+    """Raise ApiError 403 ``reauth_required`` unless the session showed who it is within the last ``minutes``.
+
+    For what could cost the most in a stolen session: passwords, the second factor, tokens, keys, the mode, wider limits.
+    A page's form is sent to /settings/security/confirm and back; a program calls POST /api/session/confirm first.
+    """
+    if not is_recent(session, minutes):
+        raise ApiError(
+            403, "reauth_required", "this needs your password again; it was last given too long ago for a change like this",
+            f"confirm at /settings/security/confirm (or POST /api/session/confirm), then do it again within {minutes:g} minutes",
+        )  # fmt: skip
 
 
 def close(pool: Pool, session: Session) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from recio.store import frame_queries, requests, system_queries, web_sessions
 from recio.store import web_queries as queries
-from recio.store import web_sessions
 from recio.store.pool import Queries
+from recio.web import news
 from recio.web.status import StatusBoard
 from recio.web.switches import complete, in_force
+from recio.web.system_view import started, verdict
 from recio.web.wire import wire, wire_all
 
 __all__ = ["TOPICS", "Snapshots"]
 
-TOPICS = ("price", "events", "trades", "switches", "status")
+TOPICS = ("price", "events", "trades", "switches", "status", "news")
+_NEWS, _REPLAYED = 30, 200  # items of a frame: of the usual one, of what a tab that comes back has missed
+_NEWS_AGE_MS, _REPLAY_AGE_MS = 3_600_000, 43_200_000  # an hour; half a day
 
 
 class Snapshots:
@@ -43,7 +47,7 @@ class Snapshots:
         """The picture of one of TOPICS."""
         made: dict[str, Any] = {
             "price": self._price, "events": self._events, "trades": self._trades, "switches": self._switches,
-            "status": self._health,
+            "status": self._health, "news": self.news,
         }[topic](db)  # fmt: skip
         return made | {"now_ms": self.now_ms()}
 
@@ -61,6 +65,16 @@ class Snapshots:
         row = queries.strike_table(db, event) if event else None
         body = wire(row) if row else {"event_ticker": event, "rows": [], "close_time_ms": None, "built_at_ms": None}
         return body | {"now_ms": self.now_ms()}
+
+    def news(self, db: Queries, since_ms: int | None = None) -> dict[str, Any]:
+        """What a person must hear of, the newest items; ``since_ms`` asks for all after it, of half a day at most."""
+        replayed = since_ms is not None
+        oldest_ms = self.now_ms() - (_REPLAY_AGE_MS if replayed else _NEWS_AGE_MS)
+        from_ms = max(oldest_ms, (since_ms or 0) - news.OVERLAP_MS)
+        since, limit = datetime.fromtimestamp(from_ms / 1000, UTC), _REPLAYED if replayed else _NEWS
+        trades = frame_queries.trade_news(db, self._user_id, self._mode, since, limit)
+        found = news.items(trades, frame_queries.incident_news(db, since, limit), from_ms)
+        return {"items": found[-limit:], "whole": len(found) < limit and from_ms > oldest_ms}
 
     def _price(self, db: Queries) -> dict[str, Any]:
         row = queries.price(db)
@@ -87,9 +101,17 @@ class Snapshots:
     def _health(self, db: Queries) -> dict[str, Any]:
         machine = queries.machine(db, self._mode)
         return {
+            "vitals": wire(frame_queries.vitals(db, self._mode)),
             "status": self._status.as_dict(),
             "entries": wire_all(queries.entry_status(db)),
             "dependencies": wire(machine["dependencies"]) if machine["dependencies"] else None,
             "incidents": wire_all([row for row in queries.incidents(db, 10) if row["closed_at"] is None]),
             "balance": wire(machine["balance"]) if machine["balance"] else None,
+            "machine": {
+                name: wire(machine[name]) if machine[name] else None for name in ("host", "exchange", "database")
+            },
+            "verdict": verdict(self._status.get(), system_queries.open_incidents(db), machine, self._clock()),
+            "feeds": wire_all(system_queries.feeds(db, self._mode)),
+            "requests": wire_all(requests.newest(db, 8)),
+            "up": started([service.name for service in self._status.get().services], self._clock()),
         }

@@ -1,13 +1,14 @@
-"""GET /api/stream: the one event stream of a tab. Topics price, events, table, trades, switches, status; a beat every 5 s."""
+"""GET /api/stream: the one event stream of a browser. Topics price, events, table, trades, switches, status, news; a beat every 5 s."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
+from pydantic import StringConstraints
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
@@ -24,8 +25,10 @@ __all__ = ["router"]
 
 router = APIRouter()
 BEAT_S = 5.0
+MOST_TABLES = 16
 _SESSION_EVERY_S = 30.0
-Name = Annotated[str, Query(max_length=64, pattern=r"^[A-Z0-9.\-]*$")]
+Name = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Z0-9.\-]*$")]
+Tables = Annotated[list[Name], Query(max_length=MOST_TABLES)]
 
 
 @router.get(
@@ -33,13 +36,29 @@ Name = Annotated[str, Query(max_length=64, pattern=r"^[A-Z0-9.\-]*$")]
     response_class=StreamingResponse,
     **api("Stream", "read", media="text/event-stream", about="Server-sent events until the session ends"),
 )
-async def stream(request: Request, event: Name = "", series: Name = "") -> StreamingResponse:
-    """Server-sent events. ``event`` or ``series`` chooses the strike table; a series follows the event that closes next."""
+async def stream(
+    request: Request,
+    event: Tables = [],  # noqa: B006 - FastAPI copies it
+    series: Tables = [],  # noqa: B006
+    tables: Literal["on", "off"] = "on",
+    since: Annotated[int | None, Query(ge=0, le=1 << 53)] = None,
+) -> StreamingResponse:
+    """Server-sent events. Each ``event`` and ``series`` adds a strike table; a series follows the event that closes next.
+
+    Without any the first series is shown, with ``tables=off`` none. ``since`` (milliseconds), or Last-Event-ID, is the id of
+    the last news heard: what came after it is told first.
+    """
     desk, session = desk_of(request), session_of(request)
-    want = Want(event, "" if event else series or desk.settings.series[0])
+    wants = {Want(event=name) for name in event if name} | {Want(series=name) for name in series if name}
+    if not wants and tables == "on":
+        wants = {Want(series=desk.settings.series[0])}
+    last = request.headers.get("last-event-id", "")
+    if last.isascii() and last.isdigit() and len(last) < 16:  # of a reconnection: newer than what the address says
+        since = int(last)
     tab = Subscriber(
-        want, session.user_id, session.token_hash, asyncio.get_running_loop(), program=isinstance(session, Bearer)
-    )
+        frozenset(wants), session.user_id, session.token_hash, asyncio.get_running_loop(), since,
+        program=isinstance(session, Bearer),
+    )  # fmt: skip
     try:
         desk.hub.subscribe(tab)
     except TooManyTabs as full:
@@ -76,7 +95,14 @@ async def _frames(desk: Desk, tab: Subscriber) -> AsyncIterator[bytes]:
 
 def _beat(desk: Desk) -> bytes:
     hub = desk.hub
-    return frame("beat", {"now_ms": hub.snapshots.now_ms(), "ok": hub.connected, "why": hub.why, "every_s": BEAT_S})
+    said = {
+        "now_ms": hub.snapshots.now_ms(),
+        "ok": hub.connected,
+        "why": hub.why,
+        "every_s": BEAT_S,
+        "streams": hub.tabs,
+    }
+    return frame("beat", said)
 
 
 def _still_logged_in(desk: Desk, tab: Subscriber) -> bool:

@@ -14,7 +14,7 @@ from recio.web.desk import desk_of, session_of
 from recio.web.errors import ApiError
 from recio.web.login import check_login
 from recio.web.routes import SCOPES
-from recio.web.sessions import token_hash
+from recio.web.sessions import require_recent, token_hash
 
 __all__ = ["chosen", "router"]
 
@@ -62,6 +62,7 @@ async def create_token(request: Request) -> Response:
 
 def _create(request: Request, fields: dict[str, str], scopes: list[str]) -> Response:
     desk, session = desk_of(request), session_of(request)
+    require_recent(session)  # the second factor too, where there is one; the password below is asked every time
     address = request.client.host if request.client else ""
     try:
         name, scopes, days = chosen(fields["name"], scopes, fields["days"])

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from recio.units import format_fixed
+from recio.web.look_values import when
 
 __all__ = ["FILTERS", "age", "cents", "contracts", "dollars", "percent", "strike", "usd"]
 
@@ -114,5 +115,5 @@ def short(ticker: str | None) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "usd": usd, "strike": strike, "cents": cents, "dollars": dollars, "contracts": contracts, "edge": edge, "percent": percent,
     "basis_points": basis_points, "change": change, "age": age, "ms": ms, "iso": iso, "eastern": eastern, "tone": tone,
-    "short": short,
+    "short": short, "when": when,
 }  # fmt: skip

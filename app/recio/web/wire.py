@@ -11,12 +11,13 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["encode", "json_response", "page_response", "wire", "wire_all"]
+__all__ = ["encode", "json_response", "milliseconds", "page_response", "wire", "wire_all"]
 
 _RENAMED = {"at": "at_ms", "exchange_time": "exchange_time_ms"}
 
 
-def _ms(moment: datetime) -> int:
+def milliseconds(moment: datetime) -> int:
+    """Since 1970."""
     return round(moment.timestamp() * 1000)
 
 
@@ -25,7 +26,7 @@ def wire(row: Mapping[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, datetime):
-            out[_RENAMED.get(name, f"{name}_ms")] = _ms(value)
+            out[_RENAMED.get(name, f"{name}_ms")] = milliseconds(value)
         elif isinstance(value, Decimal):
             out[name] = int(value) if value == value.to_integral_value() else float(value)
         elif value is None and (name.endswith("_at") or name.endswith("_time") or name == "at"):

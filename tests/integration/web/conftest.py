@@ -33,7 +33,7 @@ def password_hash() -> str:
 
 
 @pytest.fixture
-def desk(database: Cluster, password_hash: str) -> Iterator[Desk]:
+def desk(database: Cluster, password_hash: str, tmp_path: Path) -> Iterator[Desk]:
     """The page as main_app's role, on a free port."""
     owner = Database("tests", database.dsn("postgres"))
     owner.run("UPDATE users.users SET password_hash = %s", (password_hash,))
@@ -41,10 +41,11 @@ def desk(database: Cluster, password_hash: str) -> Iterator[Desk]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    (tmp_path / "web_key").write_text("0123456789abcdef" * 4)
     settings = Settings(
         mode="simulated", kalshi=Kalshi("http://127.0.0.1:1", "ws://127.0.0.1:1"),
         coinbase=Coinbase("ws://127.0.0.1:1", "http://127.0.0.1:1"), series=("KXBTCD", "KXBTCSIM"),
-        url="https://desk.example", web_listen=f"127.0.0.1:{port}",
+        url="https://desk.example", credentials_dir=str(tmp_path), web_listen=f"127.0.0.1:{port}",
     )  # fmt: skip
     raw = yaml.safe_load((ROOT / "roles" / "contract" / "defaults" / "main.yml").read_text())["contract"]
     dsn = database.dsn("main_app")

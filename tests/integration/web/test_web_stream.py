@@ -16,11 +16,15 @@ from webdesk import EVENT, Client, Desk, make_trade, set_price
 class Tab:
     """An open stream: collects events by topic."""
 
-    def __init__(self, client: Client, query: str = "") -> None:
+    def __init__(self, client: Client, query: str = "", **headers: str) -> None:
         self.seen: dict[str, list[Any]] = {}
+        self.ids: list[int] = []
         self.ended = threading.Event()
         self._link = http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)
-        self._link.request("GET", f"/api/stream{query}", headers={"Cookie": f"__Host-recio_session={client.cookie}"})
+        sent = {"Cookie": f"__Host-recio_session={client.cookie}"} | {
+            k.replace("_", "-"): v for k, v in headers.items()
+        }
+        self._link.request("GET", f"/api/stream{query}", headers=sent)
         self._answer = self._link.getresponse()
         self.status, self.kind = self._answer.status, self._answer.getheader("content-type", "")
         threading.Thread(target=self._read, daemon=True).start()
@@ -31,6 +35,8 @@ class Tab:
             for line in self._answer:
                 if line.startswith(b"event: "):
                     topic = line[7:].strip().decode()
+                elif line.startswith(b"id: "):
+                    self.ids.append(int(line[4:]))
                 elif line.startswith(b"data: "):
                     self.seen.setdefault(topic, []).append(json.loads(line[6:]))
         except (OSError, http.client.HTTPException, AttributeError):
@@ -52,8 +58,8 @@ class Tab:
 
 
 @contextmanager
-def tab(client: Client, query: str = "") -> Iterator[Tab]:
-    opened = Tab(client, query)
+def tab(client: Client, query: str = "", **headers: str) -> Iterator[Tab]:
+    opened = Tab(client, query, **headers)
     try:
         yield opened
     finally:
@@ -105,6 +111,89 @@ def test_tabs_share_one_listener_and_choose_their_table(desk: Desk) -> None:
         for one in tabs:
             one.close()
     assert user.ask("GET", "/api/stream?event=%3Cx%3E").status == 422
+
+
+def test_one_stream_carries_the_tables_of_several_tabs_and_none_when_none_is_shown(desk: Desk) -> None:
+    user = desk.user()
+    with tab(user, f"?event={EVENT}&series=KXBTCSIM&series=KXBTCD") as one:
+        one.wait("table", 3)
+        found = {table["for"]: table["event_ticker"] for table in one.seen["table"]}
+        assert found == {f"event={EVENT}": EVENT, "series=KXBTCSIM": EVENT, "series=KXBTCD": ""}
+        before = len(one.seen["table"])
+        desk.db.notify("strike_table", EVENT)
+        one.wait("table", before + 2, 1.0)
+        assert {table["for"] for table in one.seen["table"][before : before + 2]} == {
+            f"event={EVENT}",
+            "series=KXBTCSIM",
+        }
+    with tab(user, "?tables=off") as none:
+        none.wait("status")
+        none.wait("beat", 2, 7.0)
+        assert "table" not in none.seen and none.seen["beat"][-1]["streams"] == 1
+    many = "&".join(f"event=E{number}" for number in range(17))
+    assert user.ask("GET", f"/api/stream?{many}").status == 422
+
+
+def _news(desk: Desk, trade_id: int, kind: str, age_s: float = 0.0, **detail: Any) -> None:
+    desk.db.run(
+        "INSERT INTO users.trade_events (user_id, trade_id, kind, detail, at)"
+        " VALUES ('0001', %s, %s, %s, now() - make_interval(secs => %s))",
+        (trade_id, kind, json.dumps(detail), age_s),
+    )
+    desk.db.notify("trade", trade_id)
+
+
+def test_what_a_person_must_hear_of_is_told_once_and_replayed_to_who_comes_back(desk: Desk) -> None:
+    user = desk.user()
+    trade_id = make_trade(desk.db, state="open", entry_count_e2=500, entry_cost_e6=3_000_000)
+    with tab(user) as one:
+        assert one.wait("news")["items"] == []
+        _news(desk, trade_id, "trade_open")
+        said = one.wait("news", 2, 1.0)["items"]
+        assert [(i["kind"], i["tone"], i["text"]) for i in said] == [("fill", "good", "Bought 5 YES 118,750 at 60¢.")]
+        assert said[0]["href"] == f"/history/{trade_id}"
+        last = one.ids[-1]
+        assert said[0]["at_ms"] - 1 <= last == one.seen["news"][-1]["now_ms"]
+        _news(desk, trade_id, "order_resting")
+        _news(desk, trade_id, "exit_intent", source="web")
+        one.wait("beat", 2, 7.0)
+        assert len(one.seen["news"]) == 2, "nothing to hear of in these"
+    # away: an order's answer is lost, an incident opens and is over; the database stays the only memory
+    _news(desk, trade_id, "order_unknown", reason="timeout")
+    desk.db.run(
+        "INSERT INTO system.incidents (key, severity, cause, action, seen_by, closed_at)"
+        " VALUES ('k', 'critical', 'the feed is silent', 'look at the network', 'test', now() + interval '1 ms')"
+    )
+    for how in ({"query": f"?since={last}"}, {"query": "?since=1", "Last_Event_ID": str(last)}):
+        with tab(user, **how) as back:
+            missed = back.wait("news")
+            assert missed["since_ms"] == last and missed["whole"] is True
+            new = [item for item in missed["items"] if item["key"] != said[0]["key"]]
+            assert [item["kind"] for item in new] == ["error", "incident", "incident"]
+            assert new[0]["text"].startswith("The exchange's answer to the order for YES 118,750 was lost.")
+            assert new[1]["text"] == "Incident: the feed is silent. look at the network." and new[1]["tone"] == "bad"
+            assert new[2]["text"] == "Over: the feed is silent."
+    with tab(user) as stranger:
+        assert "since_ms" not in stranger.wait("news"), "who was never here is told the newest, not a replay"
+    with tab(user, Last_Event_ID="<script>") as odd:
+        assert "since_ms" not in odd.wait("news")
+
+
+def test_an_old_stranger_hears_of_half_a_day_at_most_and_is_told_when_there_is_more(desk: Desk) -> None:
+    trade_id = make_trade(desk.db, state="closed", entry_count_e2=500, entry_cost_e6=3_000_000, pnl_e6=1_230_000)
+    _news(desk, trade_id, "trade_closed", 13 * 3600)
+    _news(desk, trade_id, "trade_closed", 11 * 3600)
+    with tab(desk.user(), "?since=0") as one:
+        told = one.wait("news")
+        assert [item["text"] for item in told["items"]] == ["YES 118,750 closed: +$1.23 after fees."]
+        assert told["whole"] is False, "what lies further back is not claimed to be all"
+
+
+def test_the_status_bars_ages_come_with_the_status(desk: Desk) -> None:
+    with tab(desk.user()) as one:
+        vitals = one.wait("status")["vitals"]
+        assert vitals["reconciled"] is None and vitals["reconciled_at_ms"] is None and vitals["incidents_open"] == 0
+        assert abs(one.seen["status"][-1]["now_ms"] - vitals["book_at_ms"]) < 60_000
 
 
 def test_logging_out_ends_the_sessions_streams_only(desk: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -14,12 +15,44 @@ from urllib.parse import urlencode
 
 from pg import Cluster
 from psycopg2.extras import Json
+from starlette.routing import Route
 
 from recio.store.db import Database
 
 PASSWORD = "correct horse battery"
 ROOT = Path(__file__).resolve().parents[3]
 EVENT = "KXBTCSIM-26NOV23174630"
+
+
+PUBLIC = {
+    ("GET", "/login"),
+    ("POST", "/login"),
+    ("POST", "/api/session"),
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
+    ("GET", "/static/{digest}/{name:path}"),
+}
+
+
+def routes(app: Any) -> list[tuple[str, str]]:
+    """Every method and path of the application: its routers' own lists, and all of OpenAPI's."""
+    found = {(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods}
+
+    def walk(items: Any) -> None:
+        for route in items:
+            if isinstance(route, Route):
+                found.update((method, route.path) for method in route.methods or ())
+            for name in ("routes", "original_router", "router", "app"):
+                inner = getattr(route, name, None)
+                if inner is not None and inner is not app and not isinstance(route, Route):
+                    walk(inner if isinstance(inner, list) else getattr(inner, "routes", []))
+
+    walk(app.router.routes)
+    return sorted(found)
+
+
+def filled(path: str) -> str:
+    return re.sub(r"\{name\}", "kill_switch", re.sub(r"\{\w*id\}", "1", re.sub(r"\{[^}]*key\}", "key-12345", path)))
 
 
 @dataclass
@@ -74,6 +107,9 @@ class Client:
         got = link.getresponse()
         answer = Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
         link.close()
+        given = answer.headers.get("set-cookie", "")
+        if given.startswith("__Host-recio_session="):  # as a browser does: a session goes on under a new cookie
+            self.cookie = given.partition("=")[2].partition(";")[0].strip('"')
         return answer
 
     def log_in(self, password: str = PASSWORD, login: str = "admin") -> Answer:
@@ -81,7 +117,6 @@ class Client:
         answer = self.ask("POST", "/api/session", {"login": login, "password": password})
         if answer.status == 200:
             self.csrf = answer.json["csrf_token"]
-            self.cookie = answer.headers["set-cookie"].partition("=")[2].partition(";")[0]
         return answer
 
 

@@ -24,7 +24,7 @@ HOST: dict[str, Any] = {
     "root": True, "systemd": True, "container": "", "cores": 4, "core_ids": [0, 1, 2, 3], "memory_mb": 7950,
     "disk_gb": 98.0, "disk_free_gb": 90.0, "inodes_free_percent": 98, "listeners": [], "clock_s": 1000.0,
     "time_synchronized": True, "clusters": [], "cluster_ours": "",
-    "releases": {"current": "", "complete": [], "deployed": "", "canary": "", "keys": False},
+    "releases": {"current": "", "complete": [], "deployed": "", "canary": "", "keys": False, "web_key": False},
 }  # fmt: skip
 
 

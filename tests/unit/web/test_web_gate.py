@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from starlette.datastructures import Headers
 
+from recio.web.desk import local_place
 from recio.web.gate import _form_token, _same_origin, is_public
-from recio.web.pages import _local
 from recio.web.sessions import COOKIE, cookie_token
 
 OWN = "https://desk.example"
@@ -68,4 +68,4 @@ def test_the_cookie_is_found_among_others() -> None:
     ],
 )
 def test_after_log_in_one_stays_on_the_desk(place: str, goes: str) -> None:
-    assert _local(place) == goes
+    assert local_place(place) == goes

@@ -32,7 +32,7 @@ def test_times_go_out_as_milliseconds_and_numbers_as_numbers() -> None:
 
 def test_a_slow_tab_gets_the_newest_of_each_topic() -> None:
     async def scene() -> None:
-        tab = Subscriber(Want(series="S"), "0001", b"t", asyncio.get_running_loop())
+        tab = Subscriber(frozenset({Want(series="S")}), "0001", b"t", asyncio.get_running_loop())
         for number in range(1000):
             tab.offer("price", frame("price", number))
         tab.offer("trades", frame("trades", []))
@@ -45,7 +45,7 @@ def test_a_slow_tab_gets_the_newest_of_each_topic() -> None:
 
 def test_a_closed_loop_closes_the_tab() -> None:
     loop = asyncio.new_event_loop()
-    tab = Subscriber(Want(), "0001", b"t", loop)
+    tab = Subscriber(frozenset(), "0001", b"t", loop)
     loop.close()
     tab.offer("price", b"x")
     assert tab.closed
@@ -55,7 +55,7 @@ def test_ended_sessions_close_their_tabs_only() -> None:
     async def scene() -> None:
         hub = Hub("", None)  # type: ignore[arg-type]  # its thread is not started
         loop = asyncio.get_running_loop()
-        tabs = [Subscriber(Want(), user, token, loop) for user, token in (("1", b"a"), ("1", b"b"), ("2", b"c"))]
+        tabs = [Subscriber(frozenset(), user, token, loop) for user, token in (("1", b"a"), ("1", b"b"), ("2", b"c"))]
         for tab in tabs:
             hub.subscribe(tab)
         hub.end_sessions("1", only=b"a")
