@@ -45,6 +45,7 @@ _PARAMETERS = {
     "market_ticker": "A market's ticker, from GET /api/strikes.",
     "side": "yes or no.",
     "count": "Contracts, as a number of at most two decimals.",
+    "dollars": "Instead of count: dollars that may be lost at most, fee included.",
     "limit_price": "Dollars of the side bought, between 0 and 1, on the market's grid.",
     "seconds": "How far back; seconds.",
     "request_id": "The request's number.",

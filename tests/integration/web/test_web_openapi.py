@@ -128,6 +128,7 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
     for path, address in (
         ("/api/price", "/api/price"), ("/api/bars", "/api/bars?seconds=900"), ("/api/events", "/api/events"),
         ("/api/strikes", f"/api/strikes?event={EVENT}"),
+        ("/api/strikes/all", f"/api/strikes/all?event={EVENT}"), ("/api/limits", "/api/limits"),
         ("/api/quote", f"/api/quote?market_ticker={TICKER}&side=yes&count=5&limit_price=0.60"),
         ("/api/trades", "/api/trades?state=all"), ("/api/trades", "/api/trades?state=live"),
         ("/api/trades/{trade_id}", f"/api/trades/{trade_id}"), ("/api/account", "/api/account"), ("/api/status", "/api/status"),
