@@ -185,7 +185,9 @@ def good(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def buy(user: Client, key: str) -> dict[str, Any]:
     order = {"idempotency_key": key, "market_ticker": TICKER, "side": "yes", "count": "5", "limit_price": "0.60"}
     answer = user.ask("POST", "/api/tickets", order)
-    while answer.status == 429 and answer.error == "rate_limited":  # the same key: waiting and asking again is one order
+    while (
+        answer.status == 429 and answer.error == "rate_limited"
+    ):  # the same key: waiting and asking again is one order
         time.sleep(0.25)
         answer = user.ask("POST", "/api/tickets", order)
     assert answer.status == 200, answer.body

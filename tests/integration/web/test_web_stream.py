@@ -225,7 +225,9 @@ def test_the_page_survives_a_restart_of_the_database_and_says_so_meanwhile(desk:
             assert time.monotonic() < until_s, "the pool did not come back"
             time.sleep(0.1)
         assert back.error == "no_price", "live tables are not logged: after a crash the price is not known, and said so"
-        set_price(desk.db, 11_860_000)  # as the watchdog does once it is connected again
+        again = Database("tests", desk.cluster.dsn("postgres"))
+        set_price(again, 11_860_000)  # as the watchdog does once it is connected again
+        again.close()
         assert user.ask("GET", "/api/price").status == 200
         until_s = time.monotonic() + 12
         while not one.seen["beat"][-1]["ok"]:
