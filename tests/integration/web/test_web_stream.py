@@ -12,6 +12,8 @@ from typing import Any
 
 from webdesk import EVENT, Client, Desk, make_trade, set_price
 
+from recio.store.db import Database
+
 
 class Tab:
     """An open stream: collects events by topic."""
