@@ -99,9 +99,9 @@ def figures(
 
     One reading of the ledger for all."""
     where, values = wanted.where(user_id, mode)
-    sets = ", ".join(["()", *(f"({name})" for name in groups)])
-    keys = "".join(f", {GROUPS[name]} AS {name}" for name in groups)
-    shown = "".join(f"{name}, grouping({name}) AS g_{name}, " for name in groups)
+    sets = ", ".join(["()", *(f"(k_{name})" for name in groups)])
+    keys = "".join(f", {GROUPS[name]} AS k_{name}" for name in groups)
+    shown = "".join(f"k_{name}, grouping(k_{name}) AS g_{name}, " for name in groups)
     rows = db.all(
         f"SELECT {shown}{_SUMS} FROM (SELECT t.*{keys} FROM users.trades t WHERE {where}) t"  # noqa: S608 - parts from code
         f" GROUP BY GROUPING SETS ({sets})",
@@ -110,8 +110,8 @@ def figures(
     found: dict[str, list[Row]] = {name: [] for name in ("", *groups)}
     for row in rows:
         name = next((group for group in groups if row[f"g_{group}"] == 0), "")
-        sums = {column: value for column, value in row.items() if column not in groups and not column.startswith("g_")}
-        found[name].append(sums | {"key": row[name] if name else ""})
+        sums = {column: value for column, value in row.items() if not column.startswith(("g_", "k_"))}
+        found[name].append(sums | {"key": row[f"k_{name}"] if name else ""})
     for rows in found.values():
         rows.sort(key=lambda row: row["key"])
     return found
