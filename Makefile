@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 NAME ?= trial
 .DEFAULT_GOAL := help
-.PHONY: help up down dev test lint unit histories ssh logs status bench preview clean
+.PHONY: help up down dev test lint unit histories ssh logs status bench preview soak-page screenshots clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: ## boot a bare Debian trial host and deploy the appliance to it (again: changes nothing)
 	@scripts/bootstrap.sh check
@@ -50,6 +50,14 @@ status: ## the trial hosts of this machine, and what their services say
 bench: ## measure: deploy seconds, memory, latencies, page sizes, as one table
 	@scripts/bootstrap.sh dev
 	@.venv/bin/python benchmarks/run.py --name $(NAME)
+
+soak-page: ## leave the trade page open for MINUTES=15 and say whether its memory grows
+	@scripts/bootstrap.sh test
+	@.venv/bin/python scripts/soak_page.py --name $(NAME) --minutes $(or $(MINUTES),15)
+
+screenshots: ## pictures of every page and dialog into docs/screenshots; says what overlaps or is cut off
+	@scripts/bootstrap.sh test
+	@.venv/bin/python scripts/screenshots.py --trial build/$(NAME).json
 
 clean: ## remove build/ (not the trial host) and .venv; the cache stays
 	@rm -rf build/bootstrap build/release build/wheelhouse build/*.log .venv

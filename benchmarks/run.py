@@ -23,6 +23,7 @@ sys.path[:0] = [str(PROJECT / "tests" / "host"), str(PROJECT / "scripts")]
 import exchange  # noqa: E402
 import latency  # noqa: E402
 import research  # noqa: E402
+import web  # noqa: E402
 from desk import Desk  # noqa: E402
 from tester import tester_password  # noqa: E402
 from trialhost.summary import table  # noqa: E402
@@ -178,6 +179,7 @@ def main() -> int:
         bench = Bench(json.loads(summary.read_text()))
         for part in (bench.memory, bench.latencies, bench.orders, bench.sizes):
             rows.extend(part())
+        rows.extend(web.rows(summary))
         rows.extend(latency.rows(bench.facts, arguments.orders))
     rows.extend(exchange.rows(arguments.hours))
     rows.extend(research.rows())

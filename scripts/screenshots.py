@@ -1,90 +1,158 @@
 #!/usr/bin/env python3
-"""Pictures of a running appliance for the README: docs/images/{trade,history,system,phone}.png.
+"""Pictures of every page and dialog of a running appliance (`make screenshots`), and what is ugly on them.
 
-    scripts/screenshots.py                         the appliance of build/trial.json (or $RECIO_TRIAL)
-    scripts/screenshots.py --all --to /tmp/look    every page, dark and light, desk and phone
+    scripts/screenshots.py                        docs/screenshots: 1440 and 390 px, dark and light, with a gallery
+    scripts/screenshots.py --readme               docs/images/{trade,history,system,phone}.png
+    scripts/screenshots.py --to /tmp/look         elsewhere; --only trade,system: some pages
 
-Uses Debian's chromium through Playwright; trusts nothing but the appliance's own address.
+Uses Debian's chromium through Playwright. Ends with 1 when something overlaps, is cut off or says undefined.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import io
 import os
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
-from tester import tester_password
+from PIL import Image
+from playwright.sync_api import Browser, Page
+from weblook.dialogs import dialogs
+from weblook.layout import flaws
+from weblook.site import SIZES, Site, SiteError, goto, launched, settle
 
 ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = "/usr/bin/chromium"
-ARGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--no-first-run",
-]  # fmt: skip
-DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-PAGES = {"trade": "/", "history": "/history", "account": "/account", "system": "/system", "settings": "/settings"}
+COLOURS = 48
+TALLEST_PX = 2600  # of a long page the rest says nothing new
+NAMES = {"desk": "1440 px", "phone": "390 px"}
 
 
-def signed_in(browser: Browser, url: str, login: str, password: str, size: dict[str, int], look: str) -> Page:
-    """A page of a user who logged in by the form."""
-    context = browser.new_context(
-        viewport=size, color_scheme=look, ignore_https_errors=True, base_url=url, device_scale_factor=1,
-        has_touch=size == PHONE, is_mobile=size == PHONE,
-    )  # fmt: skip
-    page = context.new_page()
-    page.goto("/login")
-    page.get_by_label("Login").fill(login)
-    page.get_by_label("Password", exact=True).fill(password)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/")
-    return page
+@dataclass(frozen=True)
+class Shot:
+    """A picture on disk, and what was found on the page."""
+
+    name: str
+    size: str
+    look: str
+    flaws: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        """Its name in the folder."""
+        return f"{self.name}-{self.size}-{self.look}.png"
 
 
-def take(page: Page, path: str, place: Path, *, full: bool) -> None:
-    """One picture, after the stream has painted."""
-    page.goto(path)
-    page.wait_for_timeout(2500)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=str(place), full_page=full)
-    print(place)
+def save(raw: bytes, place: Path) -> None:
+    """Fewer colours, no alpha, hard compressed: a page has few colours."""
+    image = Image.open(io.BytesIO(raw)).convert("RGB")
+    image.quantize(COLOURS, dither=Image.Dither.NONE).save(place, optimize=True)
 
 
-def main() -> None:
-    """Take the pictures."""
-    parser = argparse.ArgumentParser(description="Take pictures of a running appliance.")
+def of_page(page: Page, name: str, path: str, size: str, look: str, to: Path) -> Iterator[Shot]:
+    """The page in its whole length, then each of its dialogs as a window shows it."""
+    goto(page, path)
+    settle(page)
+    yield Shot(name, size, look, tuple(flaws(page)))
+    long = page.evaluate("() => document.documentElement.scrollHeight")
+    # A window as tall as the page: what is fixed to its lower edge must not lie in the middle of the picture.
+    page.set_viewport_size(SIZES[size] | {"height": max(SIZES[size]["height"], min(long, TALLEST_PX))})  # type: ignore[arg-type]
+    page.wait_for_timeout(300)
+    save(page.screenshot(), to / f"{name}-{size}-{look}.png")
+    page.set_viewport_size(SIZES[size])  # type: ignore[arg-type]
+    for dialog in dialogs(page):
+        if name != "trade" and dialog in _SHARED:
+            continue  # one picture of what every page has
+        shot = Shot(f"{name}-{dialog}", size, look, tuple(flaws(page)))
+        save(page.screenshot(), to / shot.file)
+        yield shot
+
+
+_SHARED = ("ask", "help", "keys", "shortcuts")
+
+
+def every(site: Site, browser: Browser, to: Path, only: set[str]) -> Iterator[Shot]:
+    """Every page and dialog, desk and phone, dark and light."""
+    state: Any = site.sign_in(browser)
+    for size in NAMES:
+        for look in ("dark", "light"):
+            outside = site.context(browser, size, look)
+            if not only or "login" in only:
+                yield from of_page(outside.new_page(), "login", "/login", size, look, to)
+            outside.close()
+            context = site.context(browser, size, look, state)
+            page = context.new_page()
+            for name, path in sorted(site.pages(context).items()):
+                if not only or name in only:
+                    yield from of_page(page, name, path, size, look, to)
+            context.close()
+
+
+def gallery(to: Path, shots: list[Shot]) -> None:
+    """README.md of the folder: a table of pictures by page."""
+    lines = ["# The page in pictures", "", "Made by `make screenshots` on a trial host; do not edit.", ""]
+    for name in dict.fromkeys(shot.name for shot in shots):
+        lines += [f"## {name.replace('-', ' ').capitalize()}", ""]
+        mine = [shot for shot in shots if shot.name == name]
+        lines.append("| " + " | ".join(f"{NAMES[shot.size]}, {shot.look}" for shot in mine) + " |")
+        lines.append("|" + "---|" * len(mine))
+        lines += ["| " + " | ".join(f"![{name}, {NAMES[s.size]}, {s.look}]({s.file})" for s in mine) + " |", ""]
+    (to / "README.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def for_readme(site: Site, browser: Browser, to: Path) -> None:
+    """The four pictures of the project's README."""
+    state: Any = site.sign_in(browser)
+    for name, path, size in (
+        ("trade", "/", "desk"), ("history", "/history", "desk"), ("system", "/system", "desk"), ("phone", "/", "phone"),
+    ):  # fmt: skip
+        context = site.context(browser, size, "dark", state)
+        page = context.new_page()
+        goto(page, path)
+        settle(page)
+        page.wait_for_timeout(2500)
+        save(page.screenshot(), to / f"{name}.png")
+        context.close()
+
+
+def main() -> int:
+    """Take the pictures, say what is ugly."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trial", default=os.environ.get("RECIO_TRIAL", str(ROOT / "build" / "trial.json")))
-    parser.add_argument("--to", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--all", action="store_true", help="every page, both looks, both sizes, whole length")
+    parser.add_argument("--to", type=Path, default=ROOT / "docs" / "screenshots")
+    parser.add_argument("--only", default="", help="names of pages, with commas")
+    parser.add_argument("--readme", action="store_true", help="only the README's four, into docs/images")
     given = parser.parse_args()
-    if not Path(CHROMIUM).exists():
-        sys.exit("screenshots: there is no /usr/bin/chromium: apt-get install chromium")
     try:
-        trial = json.loads(Path(given.trial).read_text())
-        password = tester_password(trial)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        sys.exit(f"screenshots: {given.trial} does not describe a running appliance ({error}); `make up` writes it")
-    url, login = trial["url"], trial["admin_user"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        if given.all:
-            for look in ("dark", "light"):
-                for name, size in (("desk", DESK), ("phone", PHONE)):
-                    page = signed_in(browser, url, login, password, size, look)
-                    for key, path in PAGES.items():
-                        take(page, path, given.to / f"{key}-{name}-{look}.png", full=True)
-                    page.context.close()
-        else:
-            page = signed_in(browser, url, login, password, DESK, "dark")
-            for key in ("trade", "history", "system"):
-                take(page, PAGES[key], given.to / f"{key}.png", full=False)
-            page.context.close()
-            page = signed_in(browser, url, login, password, PHONE, "dark")
-            take(page, "/", given.to / "phone.png", full=False)
-        browser.close()
+        site = Site.of(Path(given.trial))
+        with launched() as browser:
+            if given.readme:
+                for_readme(site, browser, ROOT / "docs" / "images")
+                return 0
+            given.to.mkdir(parents=True, exist_ok=True)
+            only = set(filter(None, given.only.split(",")))
+            shots = []
+            for shot in every(site, browser, given.to, only):
+                shots.append(shot)
+                for flaw in shot.flaws:
+                    print(f"{shot.file}: {flaw}")
+    except SiteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    made = {shot.file for shot in shots}
+    if not only:
+        for old in given.to.glob("*.png"):
+            if old.name not in made:
+                old.unlink()
+        gallery(given.to, shots)
+    size = sum((given.to / file).stat().st_size for file in made) / 2**20
+    ugly = sum(bool(shot.flaws) for shot in shots)
+    print(f"{len(shots)} pictures, {size:.1f} MB, in {given.to}; {ugly} with something to mend")
+    return 1 if ugly else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

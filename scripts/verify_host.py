@@ -20,7 +20,7 @@ def run(name: str, summary: Path) -> int:
     """One pytest run over tests/NAME with the host's facts in RECIO_TRIAL."""
     command = [
         str(PROJECT / ".venv/bin/python"), "-m", "pytest", f"tests/{name}", "-q", "-p", "no:cacheprovider",
-        "--timeout=400", f"--junitxml={REPORTS / name}.xml",
+        "--timeout=400", "--durations=8", f"--junitxml={REPORTS / name}.xml",
     ]  # fmt: skip
     environment = {**os.environ, "RECIO_TRIAL": str(summary)}
     with (

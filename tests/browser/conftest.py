@@ -14,22 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-from tester import tester_password
-
-CHROMIUM = "/usr/bin/chromium"
-ARGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--no-first-run",
-]  # fmt: skip
-SIZES = {
-    "desk": {"width": 1440, "height": 900},
-    "phone": {"width": 390, "height": 844},
-    "small": {"width": 320, "height": 640},
-}
 HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parents[1] / "scripts")]
+
+from tester import tester_password  # noqa: E402 - of scripts/
+from weblook.site import CHROMIUM, Site, goto, launched  # noqa: E402 - of scripts/
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,10 +46,18 @@ class Trial:
     password: str
     ssh: tuple[str, ...]
 
-    def on_host(self, command: str) -> None:
-        """Run a command on the appliance as root; raises with its output when it fails."""
-        done = subprocess.run([*self.ssh, command], capture_output=True, text=True, timeout=60, check=False)
+    @property
+    def site(self) -> Site:
+        """The appliance as a browser sees it."""
+        return Site(self.url, self.login, self.password)
+
+    def on_host(self, command: str, given: str = "") -> str:
+        """What a command on the appliance, as root, wrote; raises with it when the command fails."""
+        done = subprocess.run(
+            [*self.ssh, command], input=given, capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
 
 
 @pytest.fixture(scope="session")
@@ -78,45 +77,29 @@ def trial() -> Trial:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+    with launched() as started:
         yield started
-        started.close()
 
 
 def new_context(browser: Browser, trial: Trial, size: str, look: str = "dark", state: Any = None) -> BrowserContext:
-    """A fresh profile. Chromium has no option for a CA file: the ``trial`` fixture verified the certificate instead."""
-    phone = size != "desk"
-    return browser.new_context(
-        base_url=trial.url, ignore_https_errors=True, viewport=SIZES[size], color_scheme=look, is_mobile=phone,
-        has_touch=phone, storage_state=state,
-    )  # type: ignore[arg-type]  # fmt: skip
+    """A fresh profile; the ``trial`` fixture verified the certificate."""
+    return trial.site.context(browser, size, look, state)
 
 
 @pytest.fixture(scope="session")
 def signed_in(browser: Browser, trial: Trial) -> Any:
     """The state of a profile that logged in by the form, once: the appliance counts log-ins."""
-    context = new_context(browser, trial, "desk")
-    page = context.new_page()
-    page.goto("/history")
-    assert page.url.endswith("/login?next=/history")
-    page.get_by_label("Login").fill(trial.login)
-    page.get_by_label("Password", exact=True).fill(trial.password)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/history")
-    state = context.storage_state()
+    return trial.site.sign_in(browser)
+
+
+@pytest.fixture(scope="session")
+def site_pages(browser: Browser, trial: Trial, signed_in: Any) -> dict[str, str]:
+    """Every page links lead to, as name -> path: what is new is looked at without a list that somebody must keep."""
+    context = new_context(browser, trial, "desk", state=signed_in)
+    found = trial.site.pages(context)
     context.close()
-    return state
-
-
-def goto(page: Page, path: str) -> None:
-    """Go there; once more when an interface of this machine came or went meanwhile, which Chromium takes as a new network."""
-    try:
-        page.goto(path)
-    except Error as error:
-        if "ERR_NETWORK_CHANGED" not in str(error):
-            raise
-        page.goto(path)
+    assert {"trade", "history", "account", "system", "settings"} <= found.keys(), found
+    return found
 
 
 @pytest.fixture

@@ -5,15 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import psycopg2
+from psycopg2.extensions import make_dsn
+
 from recio.monitoring.health import Check
+from recio.services import log
 from recio.services.runtime import Context, Worker, run
-from recio.store.db import Notification
-from recio.store.system import close_incident, database_sample, open_incident
+from recio.store.db import Database, Notification, dsn_from_environment
+from recio.store.system import close_incident, database_sample, open_incident, save_database_details, slow_statements
 
 __all__ = ["DbPoller", "main"]
 
 _LAG_MAX_MS = 1000.0
 _LONG_TX_S = 60.0
+_DETAILS_S = 60.0
 
 
 class DbPoller(Worker):
@@ -27,6 +32,7 @@ class DbPoller(Worker):
         super().__init__(ctx)
         self._sent: dict[str, float] = {}
         self._sampled_s = float("-inf")
+        self._detailed_s = float("-inf")
         self._lag_ms: float | None = None
         self._connections = 0
 
@@ -42,6 +48,9 @@ class DbPoller(Worker):
         if self._sent:  # the echo before this one never came
             self._lag_ms = None
         row = database_sample(self.db, self._lag_ms)
+        if time.monotonic() - self._detailed_s >= _DETAILS_S:
+            self._detailed_s = time.monotonic()
+            save_database_details(self.db, self._slow())
         self._connections = row["connections"]
         pool = self.ctx.contract.pool
         self._incident(
@@ -60,6 +69,19 @@ class DbPoller(Worker):
         self._sent = {key: time.monotonic()}
         self.db.notify("db_poller_echo", key)
         self.useful(now_s)
+
+    def _slow(self) -> list[dict[str, object]] | None:
+        """The slowest statements, read in the maintenance database; None where they are not counted or not told."""
+        dsn, name = dsn_from_environment(), self.ctx.contract.database.name
+        try:
+            db = Database(f"{self.name} statements", make_dsn(dsn, dbname="postgres"))
+            try:
+                return slow_statements(db, name)
+            finally:
+                db.close()
+        except psycopg2.Error as failure:
+            log.warning("slow statements not read", why=" ".join(str(failure).split())[:200])
+            return None
 
     def _incident(self, key: str, wrong: bool, cause: str, action: str) -> None:
         if wrong:

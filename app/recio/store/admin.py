@@ -77,6 +77,14 @@ def bootstrap(dsn: str, database: str) -> bool:
                 roles = sql.SQL(", ").join(sql.Identifier(role) for role in (OPERATOR, *SERVICE_ROLES))
                 cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, roles))
                 changed = True
+            # Here, not in the desk's database: no dump carries it, and restoring one needs no superuser.
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_stat_statements'"
+                " AND installed_version IS NULL) AS missing"
+            )
+            if cursor.fetchone()["missing"]:
+                cursor.execute("CREATE EXTENSION pg_stat_statements SCHEMA public")
+                changed = True
             cursor.execute("SELECT has_database_privilege(%s, %s, 'CONNECT') AS has", (BACKUP, database))
             if not cursor.fetchone()["has"]:  # an older release made the database
                 names = sql.Identifier(database), sql.Identifier(BACKUP)

@@ -27,6 +27,7 @@ _READ_SYSTEM = tuple(
     f"system.{t}"
     for t in (
         "incidents", "service_samples", "host_samples", "database_samples", "dependency_state", "retention_runs", "spans",
+        "requests", "database_details", "readings",
     )
 )  # fmt: skip
 _READ_PAST = (
@@ -50,6 +51,10 @@ RIGHTS: dict[str, dict[str, str]] = {
     "main_app": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
         "users.monitors": "SELECT, INSERT, UPDATE",
+        # The address holds secrets: it may be written and emptied, never read.
+        "users.notify_targets": "SELECT (target_id, user_id, name, kind, hint, events, quiet_from, quiet_to, zone, enabled,"
+        " created_at, removed_at), INSERT, UPDATE (removed_at, enabled, address)",
+        "users.notifications": "SELECT, INSERT",
         "users.users": "SELECT, UPDATE (password_hash, changed_at, must_change, totp_salt, totp_since, totp_last_step, totp_pending)",
         "users.recovery_codes": "SELECT, INSERT, UPDATE (used_at), DELETE",
         "users.sessions": "SELECT, INSERT, UPDATE, DELETE",
@@ -57,6 +62,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.settings": "SELECT, INSERT, UPDATE",
         "users.tickets": "SELECT, INSERT",
         "users.audit_log": "SELECT, INSERT",
+        "system.requests": "SELECT, INSERT (kind, args, asked_by)",  # state and times are the worker's
         "users.api_tokens": "SELECT, INSERT, UPDATE (last_used_at, last_used_from, revoked_at)",
         "users.api_answers": "SELECT, INSERT, UPDATE (status, media_type, body), DELETE",
     },
@@ -141,7 +147,11 @@ RIGHTS: dict[str, dict[str, str]] = {
     "cascading_failure_detector": _read(_READ_SYSTEM)
     | {"system.dependency_state": "SELECT, INSERT, UPDATE"}
     | _INCIDENTS,
-    "db_poller": _read(_READ_SYSTEM) | {"system.database_samples": "SELECT, INSERT"} | _INCIDENTS,
+    "db_poller": _read(_READ_SYSTEM)
+    | {"system.database_samples": "SELECT, INSERT", "system.database_details": "SELECT, INSERT, UPDATE"}
+    | _INCIDENTS,
+    "recio_notify": _read(("users.trades", "users.orders", "system.incidents", "users.notify_targets"))
+    | {"users.notifications": "SELECT, INSERT, UPDATE (state, tries, answer, next_try_at, sent_at)"},
     OPERATOR: _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
         "users.monitors": "SELECT, INSERT, UPDATE",
@@ -156,6 +166,8 @@ RIGHTS: dict[str, dict[str, str]] = {
         "analytics.models": "SELECT, INSERT, UPDATE (active, content)",
         "analytics.calibrations": "SELECT, INSERT",
         "users.cash_anchors": "SELECT, INSERT",
+        "system.requests": "SELECT, UPDATE (state, started_at, finished_at, progress, result)",
+        "system.readings": "SELECT, INSERT, UPDATE",
     },
 }
 SERVICE_ROLES: tuple[str, ...] = tuple(role for role in RIGHTS if role != OPERATOR)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the services that import this module have no pool
     from recio.store.pool import Queries
 
 __all__ = [
+    "archive_statements",
     "audit_statement",
     "bars_since",
     "entry_facts",
@@ -35,7 +36,7 @@ Row = dict[str, Any]
 Statement = tuple[str, tuple[Any, ...]]
 
 # ------------------------------------------------------------------ monitors
-_MONITOR = "monitor_id, strategy, series_ticker, enabled, settings, version, changed_at, changed_by"
+_MONITOR = "monitor_id, strategy, series_ticker, enabled, settings, version, changed_at, changed_by, archived_at"
 
 
 def monitor_rows(db: Queries, user_id: str) -> list[Row]:
@@ -72,6 +73,20 @@ def monitor_statements(user_id: str, row: Mapping[str, Any], by: str, action: st
     ]  # fmt: skip
 
 
+def archive_statements(user_id: str, monitor_id: str, archived: bool, by: str) -> list[Statement]:
+    """Put a monitor aside (off, out of the list; its stop still protects what it holds), or bring it back, off."""
+    done = "archive" if archived else "bring back"
+    return [
+        (
+            "UPDATE users.monitors SET archived_at = CASE WHEN %s THEN now() END, enabled = false, version = version + 1,"
+            " changed_at = now(), changed_by = %s WHERE user_id = %s AND monitor_id = %s",
+            (archived, by, user_id, monitor_id),
+        ),
+        audit_statement(by, f"{done} monitor {monitor_id}", {"archived": archived}),
+        ("SELECT pg_notify('setting', %s)", (f"monitor {monitor_id}",)),
+    ]
+
+
 def versions(db: Queries, user_id: str, kind: str, name: str, limit: int = 20, before: int | None = None) -> list[Row]:
     """The newest versions of a setting (kind ``setting``) or monitor (``monitor``), newest first; older than ``before``."""
     return db.all(
@@ -94,7 +109,7 @@ SELECT
   (SELECT json_agg(m) FROM (SELECT monitor_id, strategy, series_ticker, enabled, settings, version,
       (SELECT extract(epoch FROM max(t.created_at))::float8 FROM users.trades t WHERE t.user_id = m.user_id
         AND t.mode = %(mode)s AND t.monitor_id = m.monitor_id AND t.created_at > now() - interval '1 day') AS last_order_s
-      FROM users.monitors m WHERE user_id = %(user)s ORDER BY monitor_id) m) AS monitors,
+      FROM users.monitors m WHERE user_id = %(user)s AND archived_at IS NULL ORDER BY monitor_id) m) AS monitors,
   (SELECT row_to_json(p) FROM (SELECT momentum_bp, extract(epoch FROM now() - received_at)::float8 AS age_s
       FROM live_data.btc_price) p) AS price,
   (SELECT row_to_json(d) FROM (SELECT entries_allowed, root_cause, extract(epoch FROM now() - at)::float8 AS age_s

@@ -8,16 +8,21 @@ from typing import Any
 from psycopg2.extras import Json
 
 from recio.store.db import Database
+from recio.store.pool import Queries
 
 __all__ = [
     "close_incident",
     "database_sample",
     "open_incident",
     "prune",
+    "readings",
+    "save_database_details",
     "save_dependency_state",
     "save_host_sample",
+    "save_readings",
     "save_service_samples",
     "setting",
+    "slow_statements",
 ]
 
 Row = dict[str, Any]
@@ -146,3 +151,63 @@ def prune(db: Database) -> dict[str, int]:
         )
     db.run("INSERT INTO system.retention_runs (removed) VALUES (%s)", (Json(removed),))
     return removed
+
+
+def readings(db: Queries) -> Row | None:
+    """The newest reading of the contract's figures, with the counters the next one starts from; None before the first."""
+    return db.one(
+        "SELECT at, figures, traffic, counters, extract(epoch FROM now() - at)::float8 AS age_s FROM system.readings"
+    )
+
+
+def save_readings(db: Database, figures: Row, traffic: Row, counters: Row) -> None:
+    """Keep a reading in place of the one before."""
+    db.run(
+        "INSERT INTO system.readings (at, figures, traffic, counters) VALUES (now(), %s, %s, %s) ON CONFLICT (one)"
+        " DO UPDATE SET at = excluded.at, figures = excluded.figures, traffic = excluded.traffic, counters = excluded.counters",
+        (Json(figures), Json(traffic), Json(counters)),
+    )
+
+
+def slow_statements(db: Database, database: str) -> list[Row] | None:
+    """The ten statements of ``database`` that took most time, normalised (no values in them); None where nobody counts them.
+
+    ``db`` is a connection to the maintenance database: the extension lives there, so that no backup carries it.
+    """
+    has = db.one(
+        "SELECT current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%'"
+        " AND to_regclass('public.pg_stat_statements') IS NOT NULL AS there"
+    )
+    if not has or not has["there"]:
+        return None
+    return db.all(
+        "SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), 300) AS query, calls, pg_get_userbyid(userid)::text AS role,"
+        " round(mean_exec_time::numeric, 2)::float8 AS mean_ms, round(max_exec_time::numeric, 1)::float8 AS max_ms,"
+        " round(total_exec_time::numeric, 0)::float8 AS total_ms FROM public.pg_stat_statements"
+        " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = %s) AND query !~* 'password|secret|token'"
+        " ORDER BY total_exec_time DESC LIMIT 10",
+        (database,),
+    )
+
+
+def save_database_details(db: Database, statements: list[Row] | None) -> None:
+    """db_poller's closer look once a minute: the slowest statements, dead rows, sessions; one row, the newest."""
+    with db.transaction(durable=False):
+        db.run(
+            """
+            INSERT INTO system.database_details (at, statements, tables, sessions)
+            SELECT now(), %s,
+              (SELECT coalesce(jsonb_agg(t), '[]') FROM (
+                SELECT schemaname || '.' || relname AS name, n_live_tup AS live, n_dead_tup AS dead,
+                  round(pg_total_relation_size(relid) / 1048576.0, 1)::float8 AS size_mb,
+                  extract(epoch FROM now() - greatest(last_vacuum, last_autovacuum))::bigint AS vacuumed_ago_s
+                FROM pg_stat_user_tables ORDER BY n_dead_tup DESC LIMIT 10) t),
+              (SELECT coalesce(jsonb_agg(c), '[]') FROM (
+                SELECT usename AS role, count(*) AS connections, count(*) FILTER (WHERE state = 'active') AS active,
+                  count(*) FILTER (WHERE wait_event_type = 'Lock') AS waiting FROM pg_stat_activity
+                WHERE datname = current_database() AND backend_type = 'client backend' GROUP BY usename ORDER BY 2 DESC, 1) c)
+            ON CONFLICT (one) DO UPDATE SET at = excluded.at, statements = excluded.statements, tables = excluded.tables,
+              sessions = excluded.sessions
+            """,
+            (Json(statements),),
+        )

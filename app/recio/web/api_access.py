@@ -70,8 +70,9 @@ def list_sessions(request: Request) -> Response:
 
 @router.delete("/api/sessions/{session_id}", **api("Log in", answer="Ended"))
 def end_session(request: Request, session_id: Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]) -> Response:
-    """End one of your sessions."""
+    """End one of your sessions; wants the password of the last ten minutes."""
     desk, session = desk_of(request), session_of(request)
+    sessions.require_recent(session)
     ended = web_access.end_session(desk.pool, session.user_id, session_id)
     if ended is None:
         raise ApiError(404, "not_found", f"there is no session {session_id}", "see GET /api/sessions")

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from recio.store import rules
 from recio.trading.monitor import edited
@@ -17,10 +16,9 @@ from recio.web.desk import Desk, desk_of, session_of
 from recio.web.errors import ApiError
 from recio.web.routes import api
 from recio.web.sessions import Session
-from recio.web.settings_page import settings_answer, unshown
 from recio.web.wire import json_response, page_response, wire, wire_all
 
-__all__ = ["router"]
+__all__ = ["Change", "MonitorId", "router", "store_monitor"]
 
 router = APIRouter()
 MonitorId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$", max_length=40)]
@@ -49,7 +47,7 @@ def list_monitors(request: Request) -> Response:
 def put_monitor(request: Request, monitor_id: MonitorId, change: Change) -> Response:
     """Change a monitor, or make a new one; the same call again changes nothing and makes no version."""
     desk, session = desk_of(request), session_of(request)
-    return json_response(wire(_store(desk, session, monitor_id, change)))
+    return json_response(wire(store_monitor(desk, session, monitor_id, change)))
 
 
 @router.get("/api/monitors/{monitor_id}/versions", **api("Monitors", "read", "settings", answer="MonitorVersions"))
@@ -64,33 +62,19 @@ def monitor_versions(
     return page_response(request, {"versions": wire_all(rows)}, more)
 
 
-def _store(desk: Desk, session: Session, monitor_id: str, change: Change) -> dict[str, Any]:
+def store_monitor(
+    desk: Desk, session: Session, monitor_id: str, change: Change, seen: int | None = None
+) -> dict[str, Any]:
+    """Check, store, version, audit and tell. ``seen`` is the version the change was made from: another one is a 409."""
     before = rules.monitor_row(desk.pool, session.user_id, monitor_id)
     if not change.model_fields_set:
         raise ApiError(422, "invalid_setting", "nothing to change was given", "its keys are in GET /api/monitors")
+    if seen is not None and before is not None and before["version"] != seen:
+        said = f"{monitor_id} was changed to version {before['version']} meanwhile, by {before['changed_by']}"
+        raise ApiError(409, "changed_meanwhile", said, "look at what it is now, then change it again")
+    if before is not None and before["archived_at"] is not None and change.enabled:
+        raise SettingError(f"monitor {monitor_id} is archived; bring it back before switching it on")
     after = edited(before, monitor_id, desk.settings.series, **change.model_dump())
     if before is None or any(before[name] != value for name, value in after.items()):
         desk.pool.batch(rules.monitor_statements(session.user_id, after, session.login, "set"))
     return rules.monitor_row(desk.pool, session.user_id, monitor_id) or after
-
-
-@router.post("/settings/monitors/{monitor_id}", include_in_schema=False)
-async def monitor_form(request: Request, monitor_id: MonitorId) -> Response:
-    """The form of one monitor on the Settings page, in the page's units."""
-    desk, session = desk_of(request), session_of(request)
-    form = await request.form()
-    settings: dict[str, Any] = {}
-    try:
-        for key, _, factor, _, _ in monitors.FIELDS:
-            if key in form:
-                value = str(form.getlist(key)[-1])
-                settings[key] = value == "true" if factor is None else unshown(value, factor)
-        if "sizing" in form:
-            settings["sizing"] = str(form["sizing"])
-        given: dict[str, Any] = {"settings": settings}
-        if "enabled" in form:
-            given["enabled"] = str(form.getlist("enabled")[-1]) == "true"
-        await run_in_threadpool(_store, desk, session, monitor_id, Change(**given))
-    except (SettingError, ValueError) as error:
-        return await run_in_threadpool(settings_answer, request, error=f"Not saved: {error}", status=422)
-    return RedirectResponse("/settings?said=monitor#monitors", status_code=303)

@@ -25,13 +25,17 @@ from recio.web import (
     audit_page,
     errors,
     history,
+    logs,
     look,
     metrics,
     pages,
     readiness,
+    requests,
     security_page,
+    settings_routes,
     static,
     stream,
+    system,
     tokens_page,
 )
 from recio.web.desk import Desk
@@ -95,7 +99,7 @@ def create_app(
     )
     for part in (
         static, look, readiness, api_docs, api_access, security_page, audit_page, api_account, api_market, api_monitors,
-        api_trades, stream, metrics, history, tokens_page, pages,
+        api_trades, stream, metrics, requests, logs, system, history, tokens_page, settings_routes, pages,
     ):  # fmt: skip
         app.include_router(part.router)
 

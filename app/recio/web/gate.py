@@ -17,6 +17,7 @@ against its rate limit (web/limits.py).
 from __future__ import annotations
 
 import hmac
+import logging
 import time
 from collections.abc import Callable, MutableMapping
 from typing import Any
@@ -39,6 +40,7 @@ from recio.web.routes import Rule, Rules
 
 __all__ = ["CSRF_HEADER", "Gate", "admitted", "is_public"]
 
+log = logging.getLogger("recio.web")
 CSRF_HEADER = "x-csrf-token"
 MAX_BODY = 64 * 1024
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -49,7 +51,7 @@ _HEADERS = [
         b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self';"
         b" manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
-    (b"strict-transport-security", b"max-age=31536000"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"same-origin"),
@@ -170,6 +172,9 @@ class Gate:
     def _refusal(self, scope: Scope, failure: Exception) -> Response:
         wants_page = "text/html" in Headers(scope=scope).get("accept", "") and not scope["path"].startswith("/api/")
         code = failure.code if isinstance(failure, ApiError) else ""
+        if isinstance(failure, ApiError) and failure.status == 403:
+            address = (scope.get("client") or ("",))[0]
+            log.warning("refused %s %r from %s: %s", scope["method"], scope["path"][:200], address or "nowhere", code)
         if code == "password_change_required" and wants_page and scope["method"] in _SAFE:
             return RedirectResponse("/settings/password", status_code=303)
         if isinstance(failure, ApiError) and failure.status == 401 and wants_page:

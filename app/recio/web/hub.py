@@ -33,7 +33,7 @@ log = logging.getLogger("recio.web")
 
 # channel -> the topic it makes stale
 _STALES = {
-    "price": "price", "strike_table": "table", "setting": "switches", "incident": "status",
+    "price": "price", "strike_table": "table", "setting": "switches", "incident": "status", "request": "status",
     "trade": "trades", "order_update": "trades", "order_intent": "trades", "fill": "trades", "settlement": "trades",
 }  # fmt: skip
 _SWEEP_S = 5.0
@@ -193,21 +193,27 @@ class Hub:
             db.listen(tuple(_STALES))
             self._shown.clear()
             self._news = None
-            sweep_s = float("-inf")
+            sweep_s = rest_s = float("-inf")
             early: list[Notification] = []
+            waiting: set[str] = set()
             while not self._stopping:
                 now = time.monotonic()
-                stale = self._understood([*early, *db.notifications()])
+                waiting |= self._understood([*early, *db.notifications()])
                 if now - sweep_s >= _SWEEP_S:
                     sweep_s = now
                     db.one("SELECT 1 AS alive")
-                    stale |= {*TOPICS, "table"}
+                    waiting |= {*TOPICS, "table"}
                 self.connected, self.why, self.last_ok_s = True, "", now
-                self._round(db, stale, now)
-                time.sleep(_QUIET_S)
+                # The price never waits: its watchdog publishes in measure, and its age is on the page. The rest is gathered.
+                due = set(waiting) if now - rest_s >= _QUIET_S else waiting & {"price"}
+                self._round(db, due, now)
+                waiting -= due
+                if due - {"price"}:
+                    rest_s = time.monotonic()
                 early = db.notifications()  # what came during a query lies in libpq already: the socket stays silent
                 if not early:
-                    select.select([db.fileno(), self._wake_read], [], [], 1.0 - _QUIET_S)
+                    left_s = rest_s + _QUIET_S - time.monotonic() if waiting else 1.0
+                    select.select([db.fileno(), self._wake_read], [], [], max(0.0, left_s))
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake_read, 4096)
         finally:

@@ -12,34 +12,15 @@ from recio.trading.monitor import settings_of, to_builtins
 from recio.trading.settings import SettingError
 from recio.trading.strategies import STRATEGIES
 
-__all__ = ["FIELDS", "shown", "strategies", "why"]
+__all__ = ["shown", "strategies", "why"]
 
 Row = dict[str, Any]
-
-# The form's fields: (key, label, how many of the stored unit make one shown, the unit, step). None: a check box.
-FIELDS: tuple[tuple[str, str, int | None, str, str], ...] = (
-    ("base_count_e2", "Contracts an entry", 100, "", "0.01"),
-    ("multiplier", "Multiplier", 1, "×", "1"),
-    ("max_cost_e6", "One entry costs at most", 1_000_000, "$", "0.01"),
-    ("kelly_fraction_percent", "Kelly: part of the full bet", 1, "%", "0.1"),
-    ("min_probability_percent", "Probability at least", 1, "%", "0.1"),
-    ("min_differential_e4", "Differential after costs at least", 100, "¢", "0.01"),
-    ("model_weight", "The model counts (0 market, 1 model)", 1, "", "0.01"),
-    ("max_ask_e4", "Ask at most", 100, "¢", "0.01"),
-    ("min_volume_e2", "Volume at least", 100, "", "1"),
-    ("min_time_to_close_s", "Not in the last", 1, "s", "1"),
-    ("max_time_to_close_s", "Only in the last", 1, "s", "1"),
-    ("cooldown_s", "Cooldown after an order", 1, "s", "1"),
-    ("stop.stop_probability_percent", "Stop below a probability of", 1, "%", "0.1"),
-    ("stop.confirm_after_s", "Stop confirmed after", 1, "s", "1"),
-    ("stop.min_time_to_close_s", "No stop in the last", 1, "s", "1"),
-    ("allow_reentry", "Enter the same strike and side again within an event", None, "", ""),
-    ("stop.momentum_stop", "Stop on a momentum spike against the trade", None, "", ""),
-)
 
 
 def why(row: Mapping[str, Any], switches: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
     """One sentence: what this monitor does now, or the nearest it comes to doing something."""
+    if row["archived_at"] is not None:
+        return "Archived: it enters nothing; what it still holds keeps its stop."
     if not switches["auto_entry"]["value"]["enabled"]:
         return "Waits: auto entry is off for all monitors."
     if not row["enabled"]:

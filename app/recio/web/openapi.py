@@ -43,6 +43,13 @@ _PARAMETERS = {
     "count": "Contracts, as a number of at most two decimals.",
     "limit_price": "Dollars of the side bought, between 0 and 1, on the market's grid.",
     "seconds": "How far back; seconds.",
+    "request_id": "The request's number.",
+    "service": "A service's name; empty: all.",
+    "level": "The least urgent level shown.",
+    "text": "What a line must hold, whatever its case.",
+    "trade": "Only lines that name this trade or its orders; 0: all.",
+    "minutes": "How far back; 0: as far as is kept.",
+    "after": "at_us of the newest line you have: only newer ones.",
 }
 _PROBLEMS = {
     401: "No session or token, or one that has ended.",
@@ -59,6 +66,7 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
     ("/api/tickets", "post"): {"market_ticker": "KXBTCSIM-26NOV23174630-T118749.99", "side": "yes", "count": "5", "limit_price": "0.60"},
     ("/api/trades/{trade_id}/close", "post"): {"limit_price": "0.55"},
     ("/api/session", "post"): {"login": "admin", "password": "correct horse battery"},
+    ("/api/requests", "post"): {"kind": "restart_service", "args": {"service": "db_poller"}},
     ("/api/look", "put"): {"theme": "dark", "zone": "Europe/Berlin"},
     ("/api/settings/{name}", "put"): {"on": True, "why": "going out"},
     ("/api/monitors/{monitor_id}", "put"): {"enabled": True, "settings": {"min_probability_percent": 96}},

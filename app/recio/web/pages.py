@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request
@@ -10,13 +10,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from recio.store import web_queries as queries
+from recio.trading import catalog
 from recio.trading.settings import SettingError
 from recio.web import sessions
 from recio.web.api_account import SettingName, store_setting
 from recio.web.desk import desk_of, local_place, session_of
 from recio.web.entrance import log_in, log_out
 from recio.web.errors import ApiError
-from recio.web.settings_page import settings_answer, unshown
+from recio.web.settings_page import last_values, settings_answer
 
 __all__ = ["router"]
 
@@ -24,15 +25,12 @@ router = APIRouter(include_in_schema=False)
 Ticker = Annotated[str, Query(max_length=64, pattern=r"^[A-Z0-9.\-]*$")]
 Text = Annotated[str, Form(max_length=1000)]
 
-# Form fields of each setting: name -> how many of the stored unit make one of the shown unit; None for a check box.
-_FIELDS: dict[str, dict[str, int | None]] = {
-    "kill_switch": {"on": None},
-    "auto_entry": {"enabled": None, "spike_pause_bp": 1, "spike_resume_bp": 1, "spike_resume_after_s": 1},
-    "auto_stop": {
-        "enabled": None, "stop_probability_percent": 1, "confirm_after_s": 1, "min_time_to_close_s": 1,
-        "momentum_stop": None, "momentum_stop_bp": 1,
-    },
-}  # fmt: skip
+# Form fields of each setting.
+_FIELDS: dict[str, tuple[catalog.Field, ...]] = {
+    "kill_switch": (catalog.Field("on", "On", "", kind="check"),),
+    "auto_entry": (catalog.Field("enabled", "On", "", kind="check"), *catalog.AUTO_ENTRY),
+    "auto_stop": (catalog.Field("enabled", "On", "", kind="check"), *catalog.AUTO_STOP),
+}
 
 
 @router.get("/login")
@@ -107,16 +105,6 @@ def account_page(request: Request) -> Response:
     )
 
 
-@router.get("/system")
-def system_page(request: Request) -> Response:
-    """The twelve against their contract, the host, incidents."""
-    desk = desk_of(request)
-    return desk.page(request, "system.html", {
-        "status": desk.status.get(), "contract": desk.contract, "machine": queries.machine(desk.pool, desk.settings.mode),
-        "incidents": queries.incidents(desk.pool), "beats": queries.beats(desk.pool), "tabs": desk.hub.tabs,
-    })  # fmt: skip
-
-
 @router.get("/settings")
 def settings_page(request: Request, said: Annotated[str, Query(max_length=20)] = "") -> Response:
     """The switches' settings and the monitors."""
@@ -128,13 +116,8 @@ async def settings_form(request: Request, name: SettingName) -> Response:
     """Store a setting's form; the switches of every page are such forms too."""
     desk, session = desk_of(request), session_of(request)
     form = await request.form()
-    changes: dict[str, Any] = {}
     try:
-        for field, factor in _FIELDS[name].items():
-            if field not in form:
-                continue
-            value = str(form.getlist(field)[-1])
-            changes[field] = value == "true" if factor is None else unshown(value, factor)
+        changes = catalog.read_form(_FIELDS[name], last_values(form))
         if name == "kill_switch":
             changes["why"] = "switched by hand" if changes.get("on") else ""
         await run_in_threadpool(store_setting, desk, session, name, changes)

@@ -372,6 +372,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         version: int
         changed_at_ms: int
         changed_by: str
+        archived_at_ms: int?: when it was put aside; null: it was not
     """),
     "Monitor": schema("A monitor, and why it waits.", """
         monitor_id: str
@@ -382,6 +383,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         version: int
         changed_at_ms: int
         changed_by: str
+        archived_at_ms: int?: when it was put aside; null: it was not
         about: str: what the strategy does
         why: str: what it does now, or what it waits for
         broken: str: why it cannot run
@@ -390,4 +392,27 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Strategy": schema("A strategy.", "strategy: str\nabout: str\ndefaults: map any"),
     "MonitorVersion": schema("What a monitor was.", "version: int\nvalue: map any\nchanged_at_ms: int\nchanged_by: str"),
     "MonitorVersions": schema("Newest first.", "versions: []@MonitorVersion\nnext_before: int?: before of the next page; null on the last"),
+    "RequestAsked": schema("Written down; its progress is in GET /api/requests/{request_id}.", "request_id: int"),
+    "HostRequests": schema("The newest twenty, newest first.", "requests: []@HostRequest"),
+    "HostRequest": schema("Something the page asked of the host, from a closed list.", """
+        request_id: int
+        kind: str
+        args: map str
+        asked_by: str
+        asked_at_ms: int
+        state: new|running|done|failed
+        started_at_ms: int?
+        finished_at_ms: int?
+        progress: str: what it does now
+        result: str: what became of it
+        waiting_s~: num?: for how long nobody has taken it; null: taken
+    """),
+    "LogLines": schema("Newest first.", "lines: []@LogLine\nnow_ms: int"),
+    "LogLine": schema("One line of the journal.", """
+        at_us: int: microseconds since 1970
+        service: str
+        level: info|warning|error
+        text: str
+        cursor: str: its place in the journal
+    """),
 }  # fmt: skip

@@ -231,6 +231,8 @@ def recovery_codes(request: Request, code: Code = "") -> Response:
 def end_one(request: Request, session_id: Annotated[str, Form(pattern=r"^[0-9a-f]{16}$")]) -> Response:
     """End one session; one's own is a log-out."""
     desk, session = desk_of(request), session_of(request)
+    if not session.token_hash.hex().startswith(session_id):
+        sessions.require_recent(session)
     ended = web_access.end_session(desk.pool, session.user_id, session_id)
     if ended is not None:
         desk.sessions_ended(session.user_id, only=ended)
@@ -241,6 +243,7 @@ def end_one(request: Request, session_id: Annotated[str, Form(pattern=r"^[0-9a-f
 def end_others(request: Request) -> Response:
     """End every session but this one."""
     desk, session = desk_of(request), session_of(request)
+    sessions.require_recent(session)
     web_access.end_other_sessions(desk.pool, session.user_id, session.token_hash)
     desk.sessions_ended(session.user_id, but=session.token_hash)
     return _went(f"{_HERE}?said=ended_all#sessions")

@@ -1,29 +1,33 @@
-"""The Settings page's answer, from whichever form it comes back."""
+"""Settings, first page: the switches for all and the monitors, each with its state and why. From whichever form it comes back."""
 
 from __future__ import annotations
 
 from fastapi import Request
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from recio.trading import catalog
+from recio.trading.strategies import STRATEGIES
 from recio.web import monitors
 from recio.web.desk import desk_of, session_of
 
-__all__ = ["settings_answer", "unshown"]
+__all__ = ["last_values", "settings_answer"]
 
 
 def settings_answer(request: Request, *, said: str = "", error: str | None = None, status: int = 200) -> Response:
     """The page with every form filled in; ``said`` names what was saved, ``error`` says what was not."""
     desk, session = desk_of(request), session_of(request)
-    found = monitors.shown(desk.pool, session.user_id, desk.user_settings(session.user_id))
-    context = {"said": said, "error": error, "monitors": found, "fields": monitors.FIELDS}
-    return desk.page(request, "settings.html", context, status)
+    stored = desk.user_settings(session.user_id)
+    found = monitors.shown(desk.pool, session.user_id, stored)
+    return desk.page(request, "settings.html", {
+        "said": said, "error": error, "series": desk.settings.series, "strategies": list(STRATEGIES.values()),
+        "monitors": [row for row in found if row["archived_at"] is None],
+        "archived": [row for row in found if row["archived_at"] is not None],
+        "entry_fields": catalog.described(catalog.AUTO_ENTRY, stored["auto_entry"]["value"]),
+        "stop_fields": catalog.described(catalog.AUTO_STOP, stored["auto_stop"]["value"]),
+    }, status)  # fmt: skip
 
 
-def unshown(shown: str, factor: int) -> int | float:
-    """A form's number in the stored unit; ValueError names what is no number."""
-    try:
-        number = float(shown) * factor
-    except ValueError as error:
-        raise ValueError(f"{shown!r} is not a number") from error
-    rounded = round(number)
-    return rounded if abs(number - rounded) < 1e-9 else number
+def last_values(form: FormData) -> dict[str, str]:
+    """A form's texts by name: of a name given twice (a check box and its hidden "false") the last one counts."""
+    return {name: value for name, value in form.multi_items() if isinstance(value, str)}

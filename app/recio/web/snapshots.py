@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from recio.store import frame_queries, web_sessions
+from recio.store import frame_queries, requests, system_queries, web_sessions
 from recio.store import web_queries as queries
 from recio.store.pool import Queries
 from recio.web import news
 from recio.web.status import StatusBoard
 from recio.web.switches import complete, in_force
+from recio.web.system_view import started, verdict
 from recio.web.wire import wire, wire_all
 
 __all__ = ["TOPICS", "Snapshots"]
@@ -106,4 +107,11 @@ class Snapshots:
             "dependencies": wire(machine["dependencies"]) if machine["dependencies"] else None,
             "incidents": wire_all([row for row in queries.incidents(db, 10) if row["closed_at"] is None]),
             "balance": wire(machine["balance"]) if machine["balance"] else None,
+            "machine": {
+                name: wire(machine[name]) if machine[name] else None for name in ("host", "exchange", "database")
+            },
+            "verdict": verdict(self._status.get(), system_queries.open_incidents(db), machine, self._clock()),
+            "feeds": wire_all(system_queries.feeds(db, self._mode)),
+            "requests": wire_all(requests.newest(db, 8)),
+            "up": started([service.name for service in self._status.get().services], self._clock()),
         }

@@ -4,41 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
 
 import pytest
-from starlette.routing import Route
-from webdesk import PASSWORD, Desk
-
-PUBLIC = {
-    ("GET", "/login"),
-    ("POST", "/login"),
-    ("POST", "/api/session"),
-    ("GET", "/livez"),
-    ("GET", "/readyz"),
-    ("GET", "/static/{digest}/{name:path}"),
-}
-
-
-def routes(app: Any) -> list[tuple[str, str]]:
-    """Every method and path of the application: its routers' own lists, and all of OpenAPI's."""
-    found = {(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods}
-
-    def walk(items: Any) -> None:
-        for route in items:
-            if isinstance(route, Route):
-                found.update((method, route.path) for method in route.methods or ())
-            for name in ("routes", "original_router", "router", "app"):
-                inner = getattr(route, name, None)
-                if inner is not None and inner is not app and not isinstance(route, Route):
-                    walk(inner if isinstance(inner, list) else getattr(inner, "routes", []))
-
-    walk(app.router.routes)
-    return sorted(found)
-
-
-def filled(path: str) -> str:
-    return re.sub(r"\{name\}", "kill_switch", re.sub(r"\{\w*id\}", "1", re.sub(r"\{[^}]*key\}", "key-12345", path)))
+from webdesk import PASSWORD, PUBLIC, Desk, filled, routes
 
 
 def test_every_route_denies_somebody_without_a_session(desk: Desk) -> None:
@@ -59,6 +27,14 @@ def test_every_route_denies_somebody_without_a_session(desk: Desk) -> None:
             continue
         answer = stranger.ask(method, filled(path), {} if method in ("POST", "PUT") else None)
         assert answer.status == 401, (method, path, answer.status, answer.body)
+        if method == "GET":
+            upgrade = {
+                "Connection": "Upgrade",
+                "Upgrade": "websocket",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "x" * 22,
+            }
+            assert stranger.ask("GET", filled(path), **upgrade).status == 401, path
         page = stranger.ask(method, filled(path), Accept="text/html")
         assert page.status == (401 if path.startswith("/api/") else 303), (method, path, page.status)
     for path in (

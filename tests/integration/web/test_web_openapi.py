@@ -137,7 +137,7 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
         check(path, "get", address)
     check("/api/settings/{name}", "put", "/api/settings/kill_switch", {"on": False, "why": "x"})
     check("/api/look", "put", "/api/look", {"clock": "12"})
-    check("/api/look", "get")
+    check("/api/look", "get", "/api/look")
     made = {"strategy": "hourly", "series_ticker": "KXBTCSIM"}
     strategies = check("/api/monitors", "get", "/api/monitors")["strategies"]
     check("/api/monitors/{monitor_id}", "put", "/api/monitors/mine", made | {"strategy": strategies[0]["strategy"]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -14,12 +15,44 @@ from urllib.parse import urlencode
 
 from pg import Cluster
 from psycopg2.extras import Json
+from starlette.routing import Route
 
 from recio.store.db import Database
 
 PASSWORD = "correct horse battery"
 ROOT = Path(__file__).resolve().parents[3]
 EVENT = "KXBTCSIM-26NOV23174630"
+
+
+PUBLIC = {
+    ("GET", "/login"),
+    ("POST", "/login"),
+    ("POST", "/api/session"),
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
+    ("GET", "/static/{digest}/{name:path}"),
+}
+
+
+def routes(app: Any) -> list[tuple[str, str]]:
+    """Every method and path of the application: its routers' own lists, and all of OpenAPI's."""
+    found = {(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods}
+
+    def walk(items: Any) -> None:
+        for route in items:
+            if isinstance(route, Route):
+                found.update((method, route.path) for method in route.methods or ())
+            for name in ("routes", "original_router", "router", "app"):
+                inner = getattr(route, name, None)
+                if inner is not None and inner is not app and not isinstance(route, Route):
+                    walk(inner if isinstance(inner, list) else getattr(inner, "routes", []))
+
+    walk(app.router.routes)
+    return sorted(found)
+
+
+def filled(path: str) -> str:
+    return re.sub(r"\{name\}", "kill_switch", re.sub(r"\{\w*id\}", "1", re.sub(r"\{[^}]*key\}", "key-12345", path)))
 
 
 @dataclass

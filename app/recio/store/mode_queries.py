@@ -1,0 +1,28 @@
+"""What ties the desk to its mode: trades that are not finished, and when the exchange last took our signature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recio.store.pool import Queries
+
+__all__ = ["signed", "unfinished"]
+
+Row = dict[str, Any]
+
+
+def unfinished(db: Queries, user_id: str, mode: str) -> list[Row]:
+    """Trades of the mode that are not finished, oldest first, at most 50: they keep the mode from being changed."""
+    return db.all(
+        "SELECT trade_id, market_ticker, side, state, close_time FROM users.trades WHERE user_id = %s AND mode = %s"
+        " AND state IN ('pending', 'open', 'closing', 'expired') ORDER BY trade_id LIMIT 50",
+        (user_id, mode),
+    )
+
+
+def signed(db: Queries, mode: str) -> Row | None:
+    """When the exchange last answered a signed call of this mode, and its state; None: it was never heard."""
+    return db.one(
+        "SELECT at, signed_call_at, exchange_active, trading_active, detail FROM live_data.exchange_state WHERE mode = %s",
+        (mode,),
+    )
