@@ -24,6 +24,7 @@ missing_packages() {
     [ "$purpose" = up ] && return
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
     have chromium || echo chromium
+    have pgbackrest || echo pgbackrest
 }
 
 install_packages() {

@@ -182,6 +182,7 @@ def backups():
     return {
         "key_id": hashlib.sha256(key.encode()).hexdigest()[:16] if key else "",
         "made": len(glob.glob("/var/backups/recio/*/manifest.json")) >= 3,
+        "archive": bool(glob.glob("/var/backups/recio/wal/backup/recio/*/backup.manifest")),
     }
 
 

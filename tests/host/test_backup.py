@@ -19,17 +19,19 @@ def made(remote: Remote) -> dict[str, str]:
 
 
 def test_three_backups_are_made_verified_and_listed(remote: Remote, made: dict[str, str], contract: Contract) -> None:
-    assert sorted(made) == ["configuration", "database", "files"]
+    assert sorted(made) == ["base", "configuration", "database", "files"]
     listed = json.loads(remote.out("recio backup list --json"))
     newest = {entry["name"] for entry in listed["backups"] if entry["verified"]}
-    assert {path.rsplit("/", 1)[1] for path in made.values()} == newest
+    assert {path.rsplit("/", 1)[1] for path in made.values() if path} == newest
     assert listed["wrong"] == ""
     assert listed["total"] <= listed["budget"] == contract.directories["backup"].size_mb * 1024 * 1024
     assert remote.out("recio backup verify").count("ok   ") == len(listed["backups"])
 
 
 def test_the_newest_one_restores_to_the_recorded_ledger(remote: Remote, made: dict[str, str]) -> None:
-    assert "the ledger is the recorded one" in remote.out("recio backup restore-test")
+    said = remote.out("recio backup restore-test")
+    assert "the ledger is the recorded one" in said
+    assert "the ledger is the living one" in said
     test = json.loads(remote.out("recio backup list --json"))["restore_test"]
     assert (test["ok"], test["name"]) == (True, made["database"].rsplit("/", 1)[1])
     assert remote.out("ls /var/tmp | grep -c recio-restore-test || true").strip() == "0"
@@ -73,7 +75,7 @@ def test_a_missing_backup_is_an_incident_and_a_good_one_ends_it(remote: Remote) 
 
 def test_key_and_backups_are_roots_alone(remote: Remote, made: dict[str, str]) -> None:
     assert remote.out(f"stat -c '%a %U' {REPOSITORY} /etc/recio/keys/backup_key").split("\n")[:2] == [
-        "700 root",
+        "711 root",
         "600 root",
     ]
     done = remote.host.run("runuser -u main_app -- recio backup list")
@@ -95,6 +97,7 @@ def test_the_backup_role_reads_all_and_changes_nothing(remote: Remote) -> None:
 def test_cron_runs_them_when_the_contract_says(remote: Remote, contract: Contract) -> None:
     lines = remote.out("cat /etc/cron.d/recio-backup").splitlines()
     for kind, at in {
+        "now base": contract.backup.base.at,
         "now database": contract.backup.database.at,
         "now files": contract.backup.files.at,
         "now configuration": contract.backup.configuration.at,

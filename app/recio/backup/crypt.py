@@ -42,6 +42,10 @@ class Key:
         """The cipher of one file."""
         return AESGCM(HKDF(hashes.SHA256(), 32, salt, b"recio backup file").derive(self._secret))
 
+    def derive(self, purpose: str) -> str:
+        """A secret of its own for another program, as 64 hexadecimal digits; it does not give the key away."""
+        return HKDF(hashes.SHA256(), 32, None, b"recio backup " + purpose.encode()).derive(self._secret).hex()
+
     def sign(self, text: bytes) -> str:
         """A code that only a holder of the key can make."""
         return hmac.new(self._secret, b"recio backup manifest" + text, hashlib.sha256).hexdigest()

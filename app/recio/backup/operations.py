@@ -19,13 +19,15 @@ from recio.backup.database import dump, listed_tables
 from recio.backup.errors import BackupError, Damaged
 from recio.backup.manifest import PAYLOAD, Kind, Manifest, digest, read_manifest
 from recio.backup.repository import Entry, Repository, to_remove
+from recio.backup.wal import Base, Wal, base, info, pgbackrest, repository_bytes
 from recio.contract import Contract
 from recio.contract.model import BackupJob
 from recio.monitoring.backup import Attempt, BackupStatus, read_status, status_path
 
-__all__ = ["BACKUP_ROLE", "Place", "job", "make", "retain", "trees", "verify_folder", "write_status"]
+__all__ = ["BACKUP_ROLE", "Place", "job", "make", "make_base", "retain", "trees", "verify_folder", "write_status"]
 
 BACKUP_ROLE = "recio_backup"
+_BASE = "base"
 _PARTITIONED = {"users.trades": "users.trades_0001"}  # a partitioned table's rows are dumped with its partition
 
 
@@ -39,6 +41,7 @@ class Place:
     data: Path = Path("/var/lib/recio")
     configuration: Path = Path("/etc/recio")
     authority: Path = Path("/var/lib/caddy/.local/share/caddy/pki")
+    wal: Wal | None = None
 
     @classmethod
     def of(cls, contract: Contract) -> Place:
@@ -47,6 +50,7 @@ class Place:
             Repository(Path(contract.directories["backup"].path)),
             Path(contract.directories["credentials"].path) / KEY_NAME,
             f"dbname={contract.database.name} host=/var/run/postgresql user={BACKUP_ROLE}",
+            wal=Wal.of(contract),
         )
 
 
@@ -76,7 +80,7 @@ def make(place: Place, contract: Contract, kind: Kind, now: datetime) -> Entry:
     except Exception as failure:
         write_status(place, kind, failed=" ".join(str(failure).split()))
         raise
-    write_status(place, kind, verified=entry)
+    write_status(place, kind, verified=Attempt(entry.made_s, entry.name, entry.size))
     return entry
 
 
@@ -97,6 +101,21 @@ def _maker(place: Place, kind: Kind, name: str, began_s: float) -> Callable[[Enc
         )  # fmt: skip
 
     return fill
+
+
+def make_base(place: Place, contract: Contract) -> Base:
+    """Make a base backup of the cluster, and keep the archive within its share; a failure is noted."""
+    assert place.wal is not None  # noqa: S101 - only asked for where there is an archive
+    wal = place.wal
+    try:
+        made = base(wal)
+        if repository_bytes(wal.repository) > contract.backup.base.share_mb * 1024 * 1024 and len(info(wal)) > 1:
+            pgbackrest(wal, "--repo1-retention-full=1", "expire")
+    except Exception as failure:
+        write_status(place, _BASE, failed=" ".join(str(failure).split()))
+        raise
+    write_status(place, _BASE, verified=Attempt(made.stopped_s, made.label, made.size))
+    return made
 
 
 def verify_folder(folder: Path, key: Key) -> Manifest:
@@ -134,6 +153,7 @@ def retain(place: Place, contract: Contract, now_s: float) -> list[Entry]:
     kept |= {entry.name for kind in Kind if (entry := place.repository.newest(kind))}
     days = {kind: job(contract, kind).keep_days for kind in Kind}
     budget = contract.directories["backup"].size_mb * 1024 * 1024
+    budget -= repository_bytes(place.wal.repository) if place.wal else 0
     removed = to_remove(place.repository.entries(), frozenset(kept), days, budget, now_s)
     for entry in removed:
         place.repository.remove(entry)
@@ -142,18 +162,19 @@ def retain(place: Place, contract: Contract, now_s: float) -> list[Entry]:
 
 
 def write_status(
-    place: Place, kind: Kind | None = None, *, verified: Entry | None = None, failed: str = "", **changes: object
+    place: Place, kind: str | None = None, *, verified: Attempt | None = None, failed: str = "", **changes: object
 ) -> None:
     """Leave word for the monitor: atomically, readable by all, nothing secret in it."""
     status = read_status() or BackupStatus()
     kinds = dict(status.kinds)
     if kind is not None:
-        old = kinds.get(kind.value, Attempt())
+        old = kinds.get(kind, Attempt())
         if verified is not None:
-            kinds[kind.value] = Attempt(verified.made_s, verified.name, verified.size)
+            kinds[kind] = verified
         else:
-            kinds[kind.value] = msgspec.structs.replace(old, failed_s=time.time(), why=failed[:300])
+            kinds[kind] = msgspec.structs.replace(old, failed_s=time.time(), why=failed[:300])
     total = sum(entry.size for entry in place.repository.entries())
+    total += repository_bytes(place.wal.repository) if place.wal else 0
     whole = msgspec.structs.replace(status, kinds=kinds, total=total, **changes)
     path = status_path()
     try:

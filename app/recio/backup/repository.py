@@ -21,6 +21,7 @@ from recio.backup.manifest import MANIFEST, PAYLOAD, Kind, Manifest, read_manife
 __all__ = ["Entry", "Repository", "to_remove"]
 
 _UNFINISHED = ".unfinished-"
+_ARCHIVE = "wal"  # the continuous archive lies beside the backups, and is pgBackRest's
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Repository:
         """Every backup, oldest first."""
         found = []
         for folder in self.folder.iterdir() if self.folder.is_dir() else []:
-            if not folder.is_dir() or folder.name.startswith("."):
+            if not folder.is_dir() or folder.name.startswith((".", _ARCHIVE)):
                 continue
             size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
             try:

@@ -14,10 +14,11 @@ from recio.backup.manifest import PAYLOAD, Kind, Manifest
 from recio.backup.operations import Place, verify_folder, write_status
 from recio.backup.repository import Entry
 from recio.backup.scratch import as_postgres, scratch_cluster
+from recio.backup.wal_test import prove
 from recio.monitoring.backup import RestoreTest
 from recio.store.db import connect
 
-__all__ = ["check_census", "restore_into", "restore_test"]
+__all__ = ["check_census", "restore_into", "restore_test", "wal_test"]
 
 _ROOM = 8  # a database is this many times its compressed dump, and more
 
@@ -44,6 +45,23 @@ def restore_test(place: Place, base: Path = Path("/var/tmp")) -> RestoreTest:  #
         write_status(place, restore_test=result)
         raise
     write_status(place, restore_test=result)
+    return result
+
+
+def wal_test(place: Place, database: str, base: Path = Path("/var/tmp")) -> RestoreTest:  # noqa: S108 - as above
+    """Recover base backup and WAL to a point named now; the outcome is kept in the status either way."""
+    assert place.wal is not None  # noqa: S101 - only asked for where there is an archive
+    began_s = time.monotonic()
+    try:
+        made, _point = prove(place.wal, database, base)
+        result = RestoreTest(time.time(), True, made.label, round(time.monotonic() - began_s, 1))
+    except Exception as failure:
+        why = " ".join(str(failure).split())[:300]
+        write_status(
+            place, wal_test=RestoreTest(time.time(), False, "the archive", round(time.monotonic() - began_s, 1), why)
+        )
+        raise
+    write_status(place, wal_test=result)
     return result
 
 

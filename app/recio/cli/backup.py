@@ -14,14 +14,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from recio.contract import load
+from recio.contract import Contract, load
 from recio.monitoring.backup import BackupStatus, complaint, read_status
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
-_KINDS = ("database", "files", "configuration")
+_KINDS = ("database", "files", "configuration", "base")
 
 
 @contextmanager
@@ -39,6 +39,16 @@ def _clear() -> Iterator[None]:
         sys.exit(f"recio: {failure.filename or 'input and output'}: {failure.strerror}")
 
 
+def _archive(contract: Contract) -> dict[str, Any]:
+    """The continuous archive: its bases (label, end, bytes), all it holds in bytes, when its newest segment came."""
+    from recio.backup.recover import newest_segment_s
+    from recio.backup.wal import Wal, info, repository_bytes
+
+    wal = Wal.of(contract)
+    bases = [(made.label, made.stopped_s, made.size) for made in info(wal)] if wal.config.exists() else []
+    return {"bases": bases, "size": repository_bytes(wal.repository), "newest_s": newest_segment_s(wal)}
+
+
 def _size(size: int) -> str:
     return f"{size / 1048576:.1f} MB" if size >= 104858 else f"{size / 1024:.1f} kB"
 
@@ -50,12 +60,14 @@ def _age(at_s: float) -> str:
 
 @app.command("now")
 def now(
-    which: Annotated[str, typer.Argument(help="database, files, configuration or all.")] = "all",
+    which: Annotated[
+        str, typer.Argument(help="database, files, configuration, base (of the WAL archive) or all.")
+    ] = "all",
     as_json: AsJson = False,
 ) -> None:
     """Make a backup, read it back, and only then count it; then remove what retention no longer wants."""
     from recio.backup.manifest import Kind
-    from recio.backup.operations import Place, make, retain
+    from recio.backup.operations import Place, make, make_base, retain
 
     if which not in (*_KINDS, "all"):
         sys.exit(f"recio: there is no backup {which!r}; there are: all, {', '.join(_KINDS)}")
@@ -66,6 +78,14 @@ def now(
             place.repository.clear_unfinished()
             for kind in _KINDS if which == "all" else (which,):
                 began_s = time.monotonic()
+                if kind == "base":
+                    begun = make_base(place, contract)
+                    made.append({"kind": kind, "name": begun.label, "size": begun.size, "path": ""})
+                    if not as_json:
+                        typer.echo(
+                            f"{begun.label}  {_size(begun.size)}, base of the archive, {time.monotonic() - began_s:.1f} s"
+                        )
+                    continue
                 entry = make(place, contract, Kind(kind), datetime.now())
                 made.append({"kind": kind, "name": entry.name, "size": entry.size, "path": str(entry.folder)})
                 if not as_json:
@@ -85,6 +105,7 @@ def list_backups(as_json: AsJson = False) -> None:
     contract = load()
     with _clear():
         entries = Place.of(contract).repository.entries()
+        archive = _archive(contract)
     status = read_status() or BackupStatus()
     verified = {attempt.name for attempt in status.kinds.values()}
     test = status.restore_test
@@ -99,12 +120,15 @@ def list_backups(as_json: AsJson = False) -> None:
     ]  # fmt: skip
     wrong = complaint(read_status(), time.time(), contract.backup.max_age_h)
     budget = contract.directories["backup"].size_mb * 1048576
+    total = sum(r["size"] for r in rows) + archive["size"]
     if as_json:
         answer = {
             "backups": rows,
-            "total": sum(r["size"] for r in rows),
+            "archive": archive,
+            "total": total,
             "budget": budget,
             "restore_test": test,
+            "wal_test": status.wal_test,
             "wrong": wrong,
         }
         typer.echo(msgspec.json.encode(answer).decode())
@@ -113,12 +137,19 @@ def list_backups(as_json: AsJson = False) -> None:
     for row in rows:
         proven = "restored" if row["restored"] else "verified (newest)" if row["verified"] else "verified when made"
         typer.echo(f"{row['name']:<32} {_age(row['made_s']):>8} {_size(row['size']):>9}  {row['why'] or proven}")
-    typer.echo(f"{_size(sum(r['size'] for r in rows))} of {_size(budget)}")
-    if test:
-        outcome = f"well, {test.seconds:.0f} s" if test.ok else f"FAILED: {test.why}"
-        typer.echo(f"restore test {_age(test.at_s)} ago of {test.name}: {outcome}")
-    else:
-        typer.echo("restore test: none yet; `recio backup restore-test`")
+    for label, stopped_s, size in archive["bases"]:
+        typer.echo(f"{label:<32} {_age(stopped_s):>8} {_size(size):>9}  base of the archive")
+    young = (
+        f"its newest segment is {_age(archive['newest_s'])} old" if archive["newest_s"] else "it holds no segment yet"
+    )
+    typer.echo(f"archive of the WAL: {_size(archive['size'])}, {young}")
+    typer.echo(f"{_size(total)} of {_size(budget)}")
+    for what, last in (("restore test", test), ("archive's restore test", status.wal_test)):
+        if last:
+            outcome = f"well, {last.seconds:.0f} s" if last.ok else f"FAILED: {last.why}"
+            typer.echo(f"{what} {_age(last.at_s)} ago of {last.name}: {outcome}")
+        else:
+            typer.echo(f"{what}: none yet; `recio backup restore-test`")
     if wrong:
         typer.echo(typer.style(f"wrong: {wrong}", fg="red"))
     raise typer.Exit(1 if wrong else 0)
@@ -152,15 +183,20 @@ def verify(name: Annotated[str, typer.Argument(help="A backup, or all.")] = "all
 
 @app.command("restore-test")
 def test_restore() -> None:
-    """Restore the newest database backup into a throw-away cluster and compare its ledger. Exit status 1 when it differs."""
+    """Restore the newest dump, and the archive to this moment, into throw-away clusters; status 1 when a ledger differs."""
     from recio.backup.operations import Place
-    from recio.backup.restore_test import restore_test
+    from recio.backup.restore_test import restore_test, wal_test
 
+    contract = load()
     with _clear():
-        place = Place.of(load())
+        place = Place.of(contract)
         with place.repository.locked():
             result = restore_test(place)
-    typer.echo(f"{result.name}: restored, the ledger is the recorded one, {result.seconds:.1f} s")
+            typer.echo(f"{result.name}: restored, the ledger is the recorded one, {result.seconds:.1f} s")
+            result = wal_test(place, contract.database.name)
+    typer.echo(
+        f"{result.name} and the WAL since: restored to now, the ledger is the living one, {result.seconds:.1f} s"
+    )
 
 
 @app.command("key")

@@ -13,7 +13,6 @@ from recio import release
 from recio.cli import (
     account,
     admin,
-    backup,
     calibrate,
     canary,
     contract,
@@ -25,6 +24,7 @@ from recio.cli import (
     latency,
     model,
     monitor,
+    recovery,
     requests,
     research,
     simulator,
@@ -43,6 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(recovery.app, name="backup", help="Make, list, verify and restore backups; recover to any moment.")
 app.command("status")(host.status)
 app.command("logs")(host.logs)
 app.command("restart")(host.restart)
@@ -60,7 +61,6 @@ app.add_typer(history.app, name="history", help="Minutes of BTC: fetch, load, se
 app.add_typer(model.app, name="model", help="The probability model: build, list, choose a version.")
 app.add_typer(kill.kill, name="kill", help="The kill switch: on, off, status.")
 app.add_typer(account.account, name="account", help="The account's balance against the ledger.")
-app.add_typer(backup.app, name="backup", help="Make, list, verify and restore backups.")
 app.add_typer(requests.app, name="requests", help="What the page asked of root, and what became of it.")
 app.add_typer(admin.database, name="db", help="Roles, database and migrations (deploy runs these).")
 app.add_typer(admin.user, name="user", help="The desk's login.")

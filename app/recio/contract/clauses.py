@@ -40,6 +40,7 @@ _ALARM = "unit/monitoring/test_host.py::test_rises_only_after_readings_in_a_row"
 _LISTENS = "host/test_machine.py::test_main_app_database_and_simulator_listen_on_loopback"
 _ROOTS = "unit/monitoring/test_dependencies.py::test_one_failure_below_is_the_root_and_the_rest_its_victims"
 _MISSING = "host/test_backup.py::test_a_missing_backup_is_an_incident_and_a_good_one_ends_it"
+_WAL = "integration/backup/test_wal.py"
 _PG = "host/test_postgresql.py"
 _PG_MEMORY = f"{_PG}::test_its_memory_is_within_the_contract"
 
@@ -91,6 +92,8 @@ CLAUSES: tuple[Clause, ...] = (
     Clause("thresholds.*.action", "the incident names it", _ASKED),
     Clause("thresholds.latency.*", "the page and `recio doctor` show it; no incident yet", _SHOWN),
     Clause("thresholds.*", "system_monitor opens and closes an incident", _ALARM),
+    Clause("backup.base.keep_full", "pgBackRest's retention", f"{_WAL}::test_retention_is_the_contracts"),
+    Clause("backup.base.share_mb", "the older base goes early above it", f"{_WAL}::test_above_its_share_the_older_base_goes"),
     Clause("backup.*.at", "cron", "host/test_backup.py::test_cron_runs_them_when_the_contract_says"),
     Clause("backup.*.keep_days", "retention of `recio backup`", "unit/backup/test_backup_retention.py::test_what_is_past_its_days_goes"),
     Clause("backup.*.name", "the backup's file name", "host/test_backup.py::test_three_backups_are_made_verified_and_listed"),

@@ -183,6 +183,14 @@ class BackupJob(Struct, frozen=True):
     keep_days: Count
 
 
+class BaseJob(Struct, frozen=True):
+    """``keep_full`` base backups stay; ``share_mb`` is the archive's part of the backups' folder."""
+
+    at: Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+    keep_full: Count
+    share_mb: Megabytes
+
+
 class RestoreTestJob(Struct, frozen=True):
     """``at`` as above."""
 
@@ -195,6 +203,7 @@ class Backup(Struct, frozen=True):
     database: BackupJob
     files: BackupJob
     configuration: BackupJob
+    base: BaseJob
     restore_test: RestoreTestJob
     max_age_h: Count
 

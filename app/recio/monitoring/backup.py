@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["Attempt", "BackupStatus", "RestoreTest", "complaint", "read_status", "status_path"]
+__all__ = ["KINDS", "Attempt", "BackupStatus", "RestoreTest", "complaint", "read_status", "status_path"]
 
 HOUR_S = 3600.0
+KINDS = ("database", "files", "configuration", "base")  # base: the archive's, to start a recovery from
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -33,11 +34,12 @@ class RestoreTest(msgspec.Struct, frozen=True):
 
 
 class BackupStatus(msgspec.Struct, frozen=True):
-    """``total`` is what all backups hold on disk, in bytes."""
+    """``total`` is what all backups and the archive hold on disk, in bytes; ``wal_test`` the archive's own restore test."""
 
     kinds: dict[str, Attempt] = {}
     total: int = 0
     restore_test: RestoreTest | None = None
+    wal_test: RestoreTest | None = None
 
 
 def status_path() -> Path:
@@ -58,14 +60,14 @@ def complaint(status: BackupStatus | None, now_s: float, max_age_h: int) -> str:
     if status is None:
         return "no verified backup: none was ever made on this host"
     said = []
-    for kind in ("database", "files", "configuration"):
+    for kind in KINDS:
         attempt = status.kinds.get(kind, Attempt())
         age_h = (now_s - attempt.verified_s) / HOUR_S
         if age_h > max_age_h:
             why = f", the last attempt failed: {attempt.why}" if attempt.why else ""
             age = f"the newest is {age_h:.0f} h old" if attempt.verified_s else "there is none"
             said.append(f"no verified backup of the {kind} within {max_age_h} h ({age}{why})")
-    test = status.restore_test
-    if test is not None and not test.ok:
-        said.append(f"the restore test of {test.name} failed: {test.why}")
+    for test, what in ((status.restore_test, "restore test"), (status.wal_test, "archive's restore test")):
+        if test is not None and not test.ok:
+            said.append(f"the {what} of {test.name} failed: {test.why}")
     return "; ".join(said)

@@ -18,7 +18,7 @@ import msgspec
 import psutil
 
 from recio.contract import Contract
-from recio.monitoring.backup import HOUR_S, read_status
+from recio.monitoring.backup import HOUR_S, KINDS, read_status
 from recio.monitoring.health import read_report
 from recio.monitoring.host import measure
 from recio.monitoring.process import pss_kb
@@ -221,8 +221,8 @@ def _plain(text: str) -> float | str:
 def _backup_age(seen: _Seen, figure: Any) -> Held:
     status = read_status()
     ages = [(time.time() - a.verified_s) / HOUR_S for a in status.kinds.values() if a.verified_s] if status else []
-    if len(ages) < 3:
-        return Held("not all three were made yet", False)
+    if len(ages) < len(KINDS):
+        return Held(f"not all {len(KINDS)} were made yet", False)
     return _most(max(ages), figure, " h")
 
 

@@ -40,7 +40,8 @@ def system_page(request: Request, asked: Annotated[int, Query(ge=0, le=2**62)] =
         "directories": view.directories(readings, contract), "bandwidth": view.bandwidth(readings, contract),
         "out": view.out_of_contract(readings), "details": queries.database_details(pool),
         "backups": view.backups(contract, now_s), "requests": requests.newest(pool, 8),
-        "releases": [(release, refusal(releases, release.name, schema)) for release in releases], "schema": schema, "recent": is_recent(session_of(request)),
+        "releases": [(release, refusal(releases, release.name, schema)) for release in releases], "schema": schema,
+        "recent": is_recent(session_of(request)),
         "started": view.started(list(contract.services), now_s),
     })  # fmt: skip
 

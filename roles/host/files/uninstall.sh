@@ -38,7 +38,7 @@ rm -rf /etc/systemd/system/recio.target /etc/systemd/system/recio-*.service /etc
     /etc/sysusers.d/recio.conf /etc/tmpfiles.d/recio.conf /etc/security/limits.d/90-recio.conf /etc/sysctl.d/90-recio.conf \
     /etc/systemd/journald.conf.d/90-recio.conf /etc/logrotate.d/recio /etc/cron.d/recio-backup /etc/cron.d/recio-model /etc/ssh/sshd_config.d/40-recio.conf \
     /etc/apt/apt.conf.d/52recio /etc/needrestart/conf.d/recio.conf /etc/postgresql-common/createcluster.d/recio.conf \
-    /usr/local/bin/recio /usr/local/lib/recio /opt/recio /run/recio /var/backups/recio
+    /etc/pgbackrest.conf /usr/local/bin/recio /usr/local/lib/recio /opt/recio /run/recio /var/backups/recio
 for folder in /etc/systemd/system/postgresql@.service.d /etc/systemd/system/caddy.service.d /etc/systemd/journald.conf.d \
     /etc/needrestart/conf.d /etc/needrestart /etc/sysusers.d; do
     rmdir "$folder" 2>/dev/null

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import yaml
 from pg import Cluster
 
 from recio.backup.crypt import Key, ensure_key, key_for, read_key
@@ -19,7 +18,7 @@ from recio.backup.operations import Place, make, retain, verify_folder
 from recio.backup.repository import Entry, Repository
 from recio.backup.restore import plan, restore_database, restore_files
 from recio.backup.restore_test import restore_test
-from recio.contract import Contract, parse
+from recio.contract import Contract
 from recio.monitoring.backup import read_status
 from recio.store.admin import migrate
 from recio.store.db import Database
@@ -38,11 +37,6 @@ INSERT INTO users.fills (mode, fill_id, exchange_order_id, market_ticker, book_s
 SELECT 'simulated', 'f' || n, 'x' || n, 'M' || n, 'bid', 100, 4800, 20000, true, now() FROM generate_series(1, 50) n;
 INSERT INTO users.trade_events (user_id, trade_id, kind) SELECT '0001', n, 'opened' FROM generate_series(1, 50) n;
 """
-
-
-@pytest.fixture(scope="session")
-def contract() -> Contract:
-    return parse(yaml.safe_dump(yaml.safe_load((PROJECT / "roles/contract/defaults/main.yml").read_text())["contract"]))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recio.backup.manifest import Kind, Manifest
 from recio.backup.repository import Entry, to_remove
-from recio.monitoring.backup import Attempt, BackupStatus, RestoreTest, complaint
+from recio.monitoring.backup import KINDS, Attempt, BackupStatus, RestoreTest, complaint
 
 DAY, NOW = 86400.0, 1_000_000_000.0
 DAYS = dict.fromkeys(Kind, 7)
@@ -47,7 +47,7 @@ def test_damaged_ones_go_before_good_ones() -> None:
 
 
 def status(age_h: float, **changes: object) -> BackupStatus:
-    kinds = {kind.value: Attempt(NOW - age_h * 3600, "b", 1) for kind in Kind}
+    kinds = {kind: Attempt(NOW - age_h * 3600, "b", 1) for kind in KINDS}
     return BackupStatus(kinds=kinds, **changes)  # type: ignore[arg-type]
 
 
