@@ -192,6 +192,8 @@ ELSEWHERE: dict[str, str] = {
     "frame_queries.incident_news": "incidents",
     "frame_queries.vitals": "books, incidents, the newest reconciliation by its key",
     "metrics_queries.incidents_open": "incidents",
+    "desk_queries.all_strikes": "live data",
+    "desk_queries.newest_calibration": "a report a night",
 } | {
     f"{module}.{name}": why
     for module, why, names in (
@@ -226,6 +228,7 @@ def all_queries() -> Iterator[str]:
         "web_queries",
         "frame_queries",
         "metrics_queries",
+        "desk_queries",
     ):
         found = importlib.import_module(f"recio.store.{module}")
         for name in found.__all__:

@@ -60,7 +60,11 @@ STEPS = (
     Step("lint", "ruff format", ("ruff", "format", "--check", ".", "inventory/trial")),
     Step("lint", "mypy", ("mypy",)),
     Step("lint", "imports point one way", ("lint-imports",), environment=(("PYTHONPATH", "app"),)),
-    Step("lint", "ansible-lint", ("ansible-lint", "--offline", "--profile=production", "--strict")),
+    Step(
+        "lint",
+        "ansible-lint",
+        ("ansible-lint", "--offline", "--profile=production", "--strict", "--exclude", "templates/static"),
+    ),
     Step(
         "lint",
         "playbook syntax",

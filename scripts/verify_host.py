@@ -22,7 +22,7 @@ def run(name: str, summary: Path) -> int:
         str(PROJECT / ".venv/bin/python"), "-m", "pytest", f"tests/{name}", "-q", "-p", "no:cacheprovider",
         "--timeout=400", "--durations=8", f"--junitxml={REPORTS / name}.xml",
     ]  # fmt: skip
-    environment = {**os.environ, "RECIO_TRIAL": str(summary)}
+    environment = {**os.environ, "RECIO_TRIAL": str(summary), "PYTHONUNBUFFERED": "1"}
     with (
         (REPORTS / f"{name}.log").open("w", encoding="utf-8") as log,
         subprocess.Popen(

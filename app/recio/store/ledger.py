@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg2.extras import Json
 
-from recio.store.db import Database
+from recio.store.db import Database, Params
 
 __all__ = [
     "add_event",
@@ -31,6 +31,13 @@ __all__ = [
 ]
 
 Row = dict[str, Any]
+
+
+class HotQueries(Protocol):
+    """What risk_facts needs of a connection: a service's own prepares it, the page's pool just asks."""
+
+    def hot(self, sql: str, params: Params = ()) -> list[Row]:
+        """Every row."""
 
 
 # ------------------------------------------------------------------ tickets
@@ -218,7 +225,7 @@ def settlement_of(db: Database, mode: str, ticker: str) -> Row | None:
 
 
 # ------------------------------------------------------------------ what risk needs to know
-def risk_facts(db: Database, user_id: str, mode: str, ticker: str) -> Row:
+def risk_facts(db: HotQueries, user_id: str, mode: str, ticker: str) -> Row:
     """One row with every fact the risk rules ask for; a fact that is not known is NULL, and NULL refuses."""
     rows = db.hot(
         """

@@ -116,6 +116,7 @@ def _fields(schema: Json, schemas: Json) -> list[Json]:
 def _call(path: str, method: str, operation: Json, schemas: Json) -> Json:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     body_name = body.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    choice = " or ".join(type_text(one)[0] for one in body.get("schema", {}).get("anyOf", []))
     media, answer = next(iter(operation["responses"]["200"]["content"].items()))
     parameters = []
     for one in operation.get("parameters", []):
@@ -134,7 +135,8 @@ def _call(path: str, method: str, operation: Json, schemas: Json) -> Json:
     return {
         "id": operation["operationId"], "method": method.upper(), "path": path, "tag": operation["tags"][0],
         "summary": operation.get("summary", ""), "about": operation.get("description", ""), "parameters": parameters,
-        "body": _fields(schemas.get(body_name, {}), schemas), "media": media, "answer": type_text(answer.get("schema", {}))[1],
+        "body": _fields(schemas.get(body_name, {}), schemas), "choice": choice.split(" or ") if choice else [],
+        "media": media, "answer": type_text(answer.get("schema", {}))[1],
         "scopes": operation.get("x-scopes", []), "public": public, "curl": curl(path, method, operation),
     }  # fmt: skip
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from recio.market.book_math import buy
-from recio.market.fees import order_fee_e6, taker_fee_e6
 from recio.store import web_queries as queries
-from recio.trading.ticket import count_e2_of, price_e4_of, price_ranges, side_of
-from recio.units import ONE_DOLLAR_E4
-from recio.web.desk import Desk, desk_of
+from recio.store.desk_queries import all_strikes, newest_calibration
+from recio.trading.ticket import price_e4_of, price_ranges, side_of
+from recio.web import risk_view, table_view
+from recio.web.desk import Desk, desk_of, session_of
 from recio.web.errors import ApiError
+from recio.web.quote import model_view, quote_of, size_e2
 from recio.web.routes import api
 from recio.web.wire import json_response, wire, wire_all
 
@@ -57,7 +57,9 @@ def strikes(request: Request, event: Ticker) -> Response:
         raise ApiError(
             404, "no_strike_table", f"there is no strike table of event {event}", "take one of GET /api/events"
         )
-    return json_response(wire(row) | {"now_ms": round(desk.clock() * 1000)})
+    return json_response(
+        wire(table_view.shown(desk.pool, desk.settings.mode, row)) | {"now_ms": round(desk.clock() * 1000)}
+    )
 
 
 def known_market(desk: Desk, ticker: str) -> dict[str, Any]:
@@ -68,42 +70,56 @@ def known_market(desk: Desk, ticker: str) -> dict[str, Any]:
     return row
 
 
+@router.get("/api/strikes/all", **api("Market", "read", answer="AllStrikes"))
+def every_strike(request: Request, event: Ticker) -> Response:
+    """Every strike of an event with the best of its book; probabilities are made for the strikes around the price only."""
+    desk = desk_of(request)
+    rows = all_strikes(desk.pool, desk.settings.mode, event)
+    if not rows:
+        raise ApiError(404, "no_strike_table", f"there is no event {event}", "take one of GET /api/events")
+    price = queries.price(desk.pool)
+    table = queries.strike_table(desk.pool, event)
+    price_e2 = price["price_e2"] if price else None
+    made = table_view.everything(rows, price_e2, table["rows"] if table else [], desk.clock())
+    return json_response(
+        {"now_ms": round(desk.clock() * 1000), "event_ticker": event, "price_e2": price_e2, "rows": made}
+    )
+
+
+@router.get("/api/limits", **api("Market", "read", "trade", answer="Limits"))
+def limits(request: Request) -> Response:
+    """Each risk limit with what is used of it, and why no entry is possible now: by the facts and rules that refuse one."""
+    desk, session = desk_of(request), session_of(request)
+    found = risk_view.limits(desk.pool, session.user_id, desk.settings.mode, desk.clock())
+    return json_response(found | {"now_ms": round(desk.clock() * 1000)})
+
+
 @router.get("/api/quote", **api("Market", "read", "trade", answer="Quote"))
 def quote(
     request: Request,
     market_ticker: Ticker,
     side: Annotated[str, Query(max_length=8)],
-    count: Annotated[str, Query(max_length=20)],
     limit_price: Annotated[str, Query(max_length=20)],
+    count: Annotated[str, Query(max_length=20)] = "",
+    dollars: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """What buying would cost now from the book on record: average, fee, the most one can lose, payout, breakeven.
 
-    ``worst`` is the whole count at the limit price, fee included; ``now`` what would fill at once. Fees are estimates.
+    Give ``count``, or ``dollars``: what may be lost at most, fee included, as whole contracts at the limit. ``worst`` is
+    the whole count at the limit price, ``now`` what would fill at once, level by level. Fees are estimates. ``refusals``
+    is why the risk gate would refuse this very order now.
     """
-    desk = desk_of(request)
+    desk, session = desk_of(request), session_of(request)
     market = known_market(desk, market_ticker)
-    side, count_e2 = side_of(side), count_e2_of(count)
+    side = side_of(side)
     limit_e4 = price_e4_of(limit_price, price_ranges(market["price_ranges"]), side)
+    count_e2 = size_e2(count, dollars, limit_e4)
+    table = queries.strike_table(desk.pool, market["event_ticker"])
+    row = next((r for r in table["rows"] if r["market_ticker"] == market_ticker), None) if table else None
     book = queries.books_of(desk.pool, market_ticker)
-    usable = book is not None and book["valid"]
-    against = (book["no_bids"] if side == "yes" else book["yes_bids"]) if book is not None and usable else []
-    walk = buy(against, count_e2, limit_e4)
-    fee_e6 = order_fee_e6((level, part) for level, part in walk.levels)
-    worst_fee_e6 = taker_fee_e6(count_e2, limit_e4)
-    paid_e6 = walk.amount_e6 + fee_e6
-    return json_response({
-        "market_ticker": market_ticker, "side": side, "count_e2": count_e2, "limit_price_e4": limit_e4,
-        "book_age_s": book["age_s"] if book is not None else None, "book_valid": usable,
-        "now": {
-            "count_e2": walk.filled_e2, "complete": walk.complete, "average_e4": walk.average_e4,
-            "worst_e4": walk.worst_e4, "cost_e6": walk.amount_e6, "fee_e6": fee_e6, "max_loss_e6": paid_e6,
-            "payout_e6": walk.filled_e2 * ONE_DOLLAR_E4,
-            "profit_e6": walk.filled_e2 * ONE_DOLLAR_E4 - paid_e6,
-            "breakeven_e4": paid_e6 / walk.filled_e2 if walk.filled_e2 else None,
-        },
-        "worst": {
-            "cost_e6": count_e2 * limit_e4, "fee_e6": worst_fee_e6, "max_loss_e6": count_e2 * limit_e4 + worst_fee_e6,
-            "payout_e6": count_e2 * ONE_DOLLAR_E4,
-            "breakeven_e4": (count_e2 * limit_e4 + worst_fee_e6) / count_e2,
-        },
-    })  # fmt: skip
+    made = quote_of(market_ticker, side, count_e2, limit_e4, book)
+    made["model"] = model_view(side, made, row, table, newest_calibration(desk.pool, desk.settings.mode))
+    made["refusals"] = risk_view.refusals(
+        desk.pool, session.user_id, desk.settings.mode, market_ticker, side, count_e2, limit_e4, desk.clock()
+    )
+    return json_response(made | {"now_ms": round(desk.clock() * 1000)})

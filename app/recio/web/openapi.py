@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from recio.trading.settings import AutoEntrySettings, AutoStopSettings, KillSwitch
 from recio.web.routes import SCOPES, walk
 
 __all__ = ["TAGS", "build"]
@@ -30,6 +32,8 @@ _PARAMETERS = {
     "limit": "How many at most.",
     "before": "The next_before of the page before: entries older than that.",
     "trade_id": "The trade's number.",
+    "session_id": "The session's session_id in GET /api/sessions.",
+    "action": "Only lines of this action; empty: all.",
     "monitor_id": "The monitor's name: lower-case letters, digits, - and _.",
     "idempotency_key": "The key the ticket was sent with.",
     "name": "Which setting.",
@@ -41,6 +45,7 @@ _PARAMETERS = {
     "market_ticker": "A market's ticker, from GET /api/strikes.",
     "side": "yes or no.",
     "count": "Contracts, as a number of at most two decimals.",
+    "dollars": "Instead of count: dollars that may be lost at most, fee included.",
     "limit_price": "Dollars of the side bought, between 0 and 1, on the market's grid.",
     "seconds": "How far back; seconds.",
     "request_id": "The request's number.",
@@ -68,6 +73,8 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
     ("/api/session", "post"): {"login": "admin", "password": "correct horse battery"},
     ("/api/requests", "post"): {"kind": "restart_service", "args": {"service": "db_poller"}},
     ("/api/look", "put"): {"theme": "dark", "zone": "Europe/Berlin"},
+    ("/api/session/confirm", "post"): {"password": "correct horse battery"},
+    ("/api/password", "put"): {"current": "correct horse battery", "new": "another long sentence"},
     ("/api/settings/{name}", "put"): {"on": True, "why": "going out"},
     ("/api/monitors/{monitor_id}", "put"): {"enabled": True, "settings": {"min_probability_percent": 96}},
 }  # fmt: skip
@@ -91,7 +98,12 @@ def build(app: FastAPI) -> Json:
         for name, s in parts.get("schemas", {}).items()
         if name not in ("HTTPValidationError", "ValidationError")
     }
-    parts["schemas"] = own | SCHEMAS
+    settings, named = msgspec.json.schema_components(
+        (KillSwitch, AutoEntrySettings, AutoStopSettings), ref_template="#/components/schemas/{name}"
+    )
+    parts["schemas"] = own | named | SCHEMAS
+    body = found["paths"]["/api/settings/{name}"]["put"]["requestBody"]["content"][_JSON]
+    body["schema"] = {"anyOf": list(settings), "description": "Keys not named keep their value."}
     parts["securitySchemes"] = {
         "session": {"type": "apiKey", "in": "cookie", "name": "__Host-recio_session", "description": "POST /api/session gives it."},
         "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token", "description": "With the cookie, for everything but GET."},
@@ -132,13 +144,7 @@ def _answers(path: str, method: str, operation: Json) -> None:
         kinds.pop(_JSON, None)  # FastAPI's guess beside what the route said
     if path == "/readyz":
         responses["503"] = {"description": "Something is missing, by name.", "content": responses["200"]["content"]}
-    taken = {401, 403, 429, 503} if path != "/livez" else set()
-    if operation.get("parameters") or "requestBody" in operation:
-        taken |= {422}
-    if "{" in path or path in ("/api/strikes", "/api/quote", "/api/tickets"):
-        taken |= {404}
-    if method != "get":
-        taken |= {409, 413}
+    taken = _statuses(path, method, operation)
     responses.pop("422", None)
     for status in sorted(taken):
         responses.setdefault(str(status), _problem(_PROBLEMS[status]))
@@ -148,6 +154,20 @@ def _answers(path: str, method: str, operation: Json) -> None:
             response["headers"] = {n: {"schema": {"type": "string"}} for n in ("RateLimit", "RateLimit-Policy")}
         if status == "429":
             response["headers"]["Retry-After"] = {"schema": {"type": "integer"}, "description": "seconds"}
+
+
+def _statuses(path: str, method: str, operation: Json) -> set[int]:
+    """Which refusals a call may meet."""
+    if path == "/livez":
+        return set()
+    taken = {401, 403, 429, 503}
+    if operation.get("parameters") or "requestBody" in operation:
+        taken |= {422}
+    if "{" in path or path in ("/api/strikes", "/api/quote", "/api/tickets"):
+        taken |= {404}
+    if method != "get":
+        taken |= {409, 413}
+    return taken
 
 
 def _secure(path: str, method: str, operation: Json, scopes: list[str]) -> None:

@@ -192,7 +192,31 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         volume_e2: int?: contracts
         book_age_s: num?
         model_version~: str
+        probability_low~: num?: of the 95 % interval the newest calibration gives forecasts like this; null: none does
+        probability_high~: num?
+        probability_came_true~: num?: the share of forecasts like this that came true
+        probability_events~: num?: independent events that rests on
     """),
+    "AllStrikes": schema("Every strike of one event; probabilities are made around the price only.", """
+        now_ms: int
+        event_ticker: str
+        price_e2: int?: dollars; null: no price, then no rows
+        rows: []@Strike
+    """),
+    "Limits": schema("Each limit with what is used of it, and why no entry is possible now.", """
+        meters: []@LimitMeter
+        blocks: []@Refusal: empty: entries are possible
+        now_ms: int
+    """),
+    "LimitMeter": schema("One limit, by the facts and rules that refuse an entry.", """
+        name: str: as in a refusal
+        label: str
+        unit: e6|count|s: what used and allowed are in
+        used: num?: null: not known, which refuses
+        allowed: num
+        refuses: bool: every entry is refused because of it now
+    """),
+    "Refusal": schema("One reason for a no.", "name: str: the limit or the missing fact\nwhy: str"),
     "StrikeTable": schema("The strike table of one event, as last built.", """
         event_ticker: str
         series_ticker: str
@@ -211,8 +235,32 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         limit_price_e4: int
         book_age_s: num?: null: there is no book
         book_valid: bool
+        best_ask_e4: int?: of the side; null: nobody offers, or the book is not usable
+        levels: []@QuoteLevel: the best eight, cheapest first
         now: @QuoteNow
         worst: @QuoteWorst
+        model: @QuoteModel
+        refusals: []@Refusal: why the risk gate would refuse this very order now; empty: it would not
+        now_ms: int
+    """),
+    "QuoteLevel": schema("One level of the book.", """
+        price_e4: int: of the side bought
+        count_e2: int: contracts offered there
+        taken_e2: int: contracts this order would take
+    """),
+    "QuoteModel": schema("What the model and the market say of the side, and how sure that is.", """
+        probability: num?
+        market: num?: the middle of the book
+        model_version: str?
+        low: num?: of the 95 % interval by the newest calibration
+        high: num?
+        came_true: num?: the share of forecasts like this that came true
+        said_from: num?: such forecasts were between this
+        said_to: num?: and this
+        events: num?: independent events the interval rests on
+        why: str: what is not known, and why
+        edge_e4: num?: a contract, after the fees of this size
+        age_s: num?: of the strike table
     """),
     "QuoteNow": schema("What would fill at once.", """
         count_e2: int: contracts

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from psycopg2.extras import Json
 from test_web_tokens import program
-from webdesk import EVENT, Desk, decide, make_trade
+from webdesk import EVENT, PASSWORD, Desk, decide, make_trade
 
 from recio.web.problems import PROBLEMS
 from recio.web.routes import walk
@@ -128,11 +128,14 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
     for path, address in (
         ("/api/price", "/api/price"), ("/api/bars", "/api/bars?seconds=900"), ("/api/events", "/api/events"),
         ("/api/strikes", f"/api/strikes?event={EVENT}"),
+        ("/api/strikes/all", f"/api/strikes/all?event={EVENT}"), ("/api/limits", "/api/limits"),
         ("/api/quote", f"/api/quote?market_ticker={TICKER}&side=yes&count=5&limit_price=0.60"),
         ("/api/trades", "/api/trades?state=all"), ("/api/trades", "/api/trades?state=live"),
         ("/api/trades/{trade_id}", f"/api/trades/{trade_id}"), ("/api/account", "/api/account"), ("/api/status", "/api/status"),
         ("/api/settings/{name}", "/api/settings/auto_entry"), ("/api/monitors", "/api/monitors"), ("/readyz", "/readyz"),
         ("/livez", "/livez"), ("/api/openapi.json", "/api/openapi.json"),
+        ("/api/audit", "/api/audit?limit=1"), ("/api/sessions", "/api/sessions"),
+        ("/api/logs", "/api/logs"),
     ):  # fmt: skip
         check(path, "get", address)
     check("/api/settings/{name}", "put", "/api/settings/kill_switch", {"on": False, "why": "x"})
@@ -158,6 +161,18 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
     check("/api/tickets", "post", "/api/tickets", {"side": 1, "count": None, "x": 2}, status=422)
     check("/api/session", "post", "/api/session", {"login": "admin", "password": "correct horse battery"})
     user = desk.user()
+    check("/api/requests", "post", "/api/requests", {"kind": "backup_now", "args": {}})
+    (asked,) = check("/api/requests", "get", "/api/requests")["requests"]
+    check("/api/requests/{request_id}", "get", f"/api/requests/{asked['request_id']}")
+    other = desk.user()
+    (mine,) = [row for row in other.ask("GET", "/api/sessions").json["sessions"] if row["this"]]
+    check("/api/sessions/{session_id}", "delete", f"/api/sessions/{mine['session_id']}")
+    new = "another long sentence"
+    check("/api/session/confirm", "post", "/api/session/confirm", {"password": PASSWORD})
+    user = desk.user()  # its cookie changed with the proof
+    check("/api/password", "put", "/api/password", {"current": PASSWORD, "new": new})
+    user = desk.client()
+    assert user.log_in(new).status == 200
     check("/api/session", "delete", "/api/session")
     left = (
         {(p, m) for p, item in doc["paths"].items() for m in item}
@@ -215,12 +230,14 @@ def test_readyz_says_what_is_missing_to_all_and_why_to_those_who_are_known(desk:
     until_s = time.monotonic() + 10
     while stranger.ask("GET", "/readyz").status != 200:  # the stream's thread needs a moment to connect
         assert time.monotonic() < until_s
+        time.sleep(0.05)  # asking faster is refused by the rate limit
     assert stranger.ask("GET", "/readyz").json == {"ready": True, "missing": []}
     assert set(user.ask("GET", "/readyz").json["checks"]) == {"database", "stream", "price"}
     desk.db.run("UPDATE live_data.btc_price SET received_at = now() - interval '1 minute'")
     until_s = time.monotonic() + 5
     while (answer := stranger.ask("GET", "/readyz")).status == 200:
         assert time.monotonic() < until_s
+        time.sleep(0.05)  # asking faster is refused by the rate limit
     assert (
         answer.status == 503
         and answer.json == {"ready": False, "missing": ["price"]}

@@ -102,8 +102,52 @@ def test_a_quote_walks_the_real_book(desk: Desk) -> None:
     assert (short["now"]["count_e2"], short["now"]["complete"]) == (300, False)
     nothing = desk.user().ask("GET", f"{ask}0.10").json
     assert (nothing["now"]["count_e2"], nothing["now"]["breakeven_e4"]) == (0, None)
+    assert quote["best_ask_e4"] == 6000 and [(level["price_e4"], level["count_e2"], level["taken_e2"]) for level in quote["levels"]] == [
+        (6000, 300, 300), (6100, 1000, 200),
+    ]  # fmt: skip
+    assert (
+        quote["model"]["probability"] == 0.6
+        and quote["model"]["low"] is None
+        and "never calibrated" in quote["model"]["why"]
+    )
+    assert quote["model"]["edge_e4"] == pytest.approx(6000 - 3_103_800 / 500)
     desk.db.run("UPDATE live_data.books SET valid = false")
-    assert desk.user().ask("GET", f"{ask}0.61").json["now"]["count_e2"] == 0
+    broken = desk.user().ask("GET", f"{ask}0.61").json
+    assert broken["now"]["count_e2"] == 0 and broken["best_ask_e4"] is None and broken["levels"] == []
+
+
+def test_a_quote_by_dollars_at_risk_never_risks_more(desk: Desk) -> None:
+    user, ask = desk.user(), f"/api/quote?market_ticker={TICKER}&side=yes&limit_price=0.60"
+    quote = user.ask("GET", f"{ask}&dollars=10").json  # 16 x 0.60 and 0.2688 of fee; 17 would cost 10.49
+    assert (quote["count_e2"], quote["worst"]["max_loss_e6"]) == (1600, 9_868_800)
+    poor = user.ask("GET", f"{ask}&dollars=0.5")
+    assert poor.status == 422 and "one contract at this limit costs 0.6168 dollars" in poor.json["detail"]
+    for both in ("", "&count=1&dollars=1"):
+        assert user.ask("GET", f"{ask}{both}").error == "invalid_count"
+
+
+def test_a_calibration_gives_probabilities_an_interval(desk: Desk) -> None:
+    bins = [{"low": 0.5, "high": 0.7, "rows": 1000, "said": 0.6, "came_true": 0.55}]
+    report = {"rows": 1000, "events": 100, "scores": {"model": {"reliability": bins}}}
+    desk.db.run(
+        "INSERT INTO analytics.calibrations (mode, strategy, verdict, report) VALUES ('simulated', 's', 'no edge shown', %s)",
+        (json.dumps(report),),
+    )
+    user = desk.user()
+    (row, *_) = user.ask("GET", f"/api/strikes?event={EVENT}").json["rows"]
+    assert row["probability_low"] < 0.55 < row["probability_high"] and row["probability_events"] == 100
+    model = user.ask("GET", f"/api/quote?market_ticker={TICKER}&side=no&count=1&limit_price=0.42").json["model"]
+    assert (model["probability"], model["low"], model["high"]) == pytest.approx(
+        (0.4, 1 - row["probability_high"], 1 - row["probability_low"])
+    )
+
+
+def test_every_strike_is_shown_and_what_the_model_was_not_asked_is_not_known(desk: Desk) -> None:
+    desk.db.run("UPDATE live_data.strike_tables SET rows = jsonb_path_query_array(rows, '$[0]')")
+    found = desk.user().ask("GET", f"/api/strikes/all?event={EVENT}").json
+    assert [row["probability"] for row in found["rows"]] == [0.6, None, None]
+    assert [row["yes_ask_e4"] for row in found["rows"]] == [6000, 6000, 6000]
+    assert desk.user().ask("GET", "/api/strikes/all?event=NONE").status == 404
 
 
 def test_trades_come_in_pages_by_key(desk: Desk) -> None:

@@ -29,6 +29,7 @@ def test_events_are_only_ever_added() -> None:
 
 
 def test_twelve_services_and_the_operator() -> None:
-    assert len(SERVICE_ROLES) == 12
+    assert len(SERVICE_ROLES) == 12 + 1
+    assert "recio_notify" in SERVICE_ROLES, "who sends messages is no service of the twelve, and has a role of its own"
     assert OPERATOR not in SERVICE_ROLES
     assert all("ALL" not in statement for statement in grant_statements())
