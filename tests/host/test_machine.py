@@ -147,7 +147,11 @@ def test_doctor_finds_nothing_wrong(remote: Remote) -> None:
 
 
 def test_cron_builds_the_model_at_night(remote: Remote) -> None:
-    lines = [line for line in remote.out("cat /etc/cron.d/recio-model").splitlines() if "recio-model" in line and " root " in line]
+    lines = [
+        line
+        for line in remote.out("cat /etc/cron.d/recio-model").splitlines()
+        if "recio-model" in line and " root " in line
+    ]
     assert len(lines) == 1
     assert lines[0].startswith("20 3 * * * root ")
     assert all(step in lines[0] for step in ("history fetch", "model build", "calibrate", "logger -t recio-model"))
