@@ -13,6 +13,7 @@ from recio.store.pool import Queries
 from recio.store.web_queries import TradeFilter
 
 __all__ = [
+    "CURVE_TRADES",
     "EXITS",
     "GROUPS",
     "HistoryFilter",
@@ -27,17 +28,21 @@ __all__ = [
 
 Row = dict[str, Any]
 _ET = "(t.created_at AT TIME ZONE 'America/New_York')"
-_BY = (
+_STOPPED = (
     "EXISTS (SELECT FROM users.tickets c WHERE c.user_id = t.user_id AND c.trade_id = t.trade_id AND c.kind = 'close'"
-    " AND c.state = 'accepted' AND c.source {})"
+    " AND c.state = 'accepted' AND c.source = 'auto_stop')"
 )
-_SOLD = "t.entry_count_e2 > 0 AND t.exit_count_e2 >= t.entry_count_e2"
+# What has an outcome: every figure and the curve count these and no others.
+_FINISHED = "t.pnl_e6 IS NOT NULL AND t.entry_count_e2 > 0"
+_SOLD = f"{_FINISHED} AND t.exit_count_e2 >= t.entry_count_e2"
+# How a trade ended; no trade is in two of them, and every trade with a PnL is in one.
 EXITS = {
-    "settled": "t.entry_count_e2 > t.exit_count_e2 AND t.result IS NOT NULL",
-    "stopped": f"{_SOLD} AND " + _BY.format("= 'auto_stop'"),
-    "by_hand": f"{_SOLD} AND " + _BY.format("<> 'auto_stop'"),
-    "unfilled": "t.entry_count_e2 = 0",
+    "settled": f"{_FINISHED} AND t.exit_count_e2 < t.entry_count_e2",
+    "stopped": f"{_SOLD} AND {_STOPPED}",
+    "by_hand": f"{_SOLD} AND NOT {_STOPPED}",
+    "unfilled": "t.pnl_e6 IS NOT NULL AND t.entry_count_e2 = 0",
 }
+CURVE_TRADES = 100_000  # the newest that the equity curve covers: sorting a million takes seconds
 # name -> what it is in the database; the page's groups
 GROUPS = {
     "hour": f"extract(hour FROM {_ET})::int",
@@ -80,16 +85,23 @@ class HistoryFilter(TradeFilter):
         return " AND ".join(parts), values
 
 
+def _sum(column: str, condition: str) -> str:
+    return f"coalesce(sum(t.{column}) FILTER (WHERE {condition}), 0)::bigint"
+
+
 _SUMS = (
-    "count(*) AS trades, count(*) FILTER (WHERE t.pnl_e6 IS NOT NULL AND t.entry_count_e2 > 0) AS finished,"
-    " count(*) FILTER (WHERE t.pnl_e6 > 0) AS won,"
-    " count(*) FILTER (WHERE t.pnl_e6 < 0) AS lost, coalesce(sum(t.entry_count_e2), 0)::bigint AS count_e2,"
-    " coalesce(sum(t.entry_cost_e6), 0)::bigint AS cost_e6, coalesce(sum(t.fees_e6), 0)::bigint AS fees_e6,"
-    " coalesce(sum(t.pnl_e6), 0)::bigint AS pnl_e6, coalesce(sum(t.pnl_e6) FILTER (WHERE t.pnl_e6 > 0), 0)::bigint AS gain_e6,"
-    " coalesce(sum(t.pnl_e6) FILTER (WHERE t.pnl_e6 < 0), 0)::bigint AS loss_e6,"
-    " coalesce(sum(t.entry_cost_e6) FILTER (WHERE t.pnl_e6 IS NOT NULL), 0)::bigint AS finished_cost_e6,"
-    " coalesce(sum(t.entry_count_e2) FILTER (WHERE t.pnl_e6 IS NOT NULL), 0)::bigint AS finished_count_e2"
+    f"count(*) AS trades, count(*) FILTER (WHERE {_FINISHED}) AS finished,"
+    f" count(*) FILTER (WHERE {_FINISHED} AND t.pnl_e6 > 0) AS won, count(*) FILTER (WHERE {_FINISHED} AND t.pnl_e6 < 0) AS lost,"
+    " coalesce(sum(t.entry_count_e2), 0)::bigint AS count_e2, coalesce(sum(t.entry_cost_e6), 0)::bigint AS cost_e6,"
+    f" coalesce(sum(t.fees_e6), 0)::bigint AS fees_e6, {_sum('pnl_e6', _FINISHED)} AS pnl_e6,"
+    f" {_sum('pnl_e6', _FINISHED + ' AND t.pnl_e6 > 0')} AS gain_e6, {_sum('pnl_e6', _FINISHED + ' AND t.pnl_e6 < 0')} AS loss_e6,"
+    f" {_sum('entry_cost_e6', _FINISHED)} AS finished_cost_e6, {_sum('entry_count_e2', _FINISHED)} AS finished_count_e2"
 )
+
+_COLUMNS = (
+    "trades", "finished", "won", "lost", "count_e2", "cost_e6", "fees_e6", "pnl_e6", "gain_e6", "loss_e6", "finished_cost_e6",
+    "finished_count_e2",
+)  # fmt: skip
 
 
 def figures(
@@ -97,14 +109,18 @@ def figures(
 ) -> dict[str, list[Row]]:
     """Sums of the trades wanted: under "" one row of all of them, under each of ``groups`` (of GROUPS) a row a ``key``.
 
+    ``trades``, ``count_e2``, ``cost_e6`` and ``fees_e6`` are of all of them; the rest of those with an outcome.
     One reading of the ledger for all."""
     where, values = wanted.where(user_id, mode)
-    sets = ", ".join(["()", *(f"(k_{name})" for name in groups)])
+    names = [f"k_{name}" for name in groups]
     keys = "".join(f", {GROUPS[name]} AS k_{name}" for name in groups)
     shown = "".join(f"k_{name}, grouping(k_{name}) AS g_{name}, " for name in groups)
+    again = ", ".join(f"coalesce(sum({column}), 0)::bigint AS {column}" for column in _COLUMNS)
+    # First into one small cube of all keys, then by each: a million rows are put into a table once, not once a group.
     rows = db.all(
-        f"SELECT {shown}{_SUMS} FROM (SELECT t.*{keys} FROM users.trades t WHERE {where}) t"  # noqa: S608 - parts from code
-        f" GROUP BY GROUPING SETS ({sets})",
+        f"SELECT {shown}{again} FROM (SELECT {', '.join([*names, _SUMS])}"  # noqa: S608 - parts from code
+        f" FROM (SELECT t.*{keys} FROM users.trades t WHERE {where}) t{' GROUP BY ' + ', '.join(names) if names else ''}) cube"
+        f" GROUP BY GROUPING SETS ({', '.join(['()', *(f'({name})' for name in names)])})",
         values,
     )
     found: dict[str, list[Row]] = {name: [] for name in ("", *groups)}
@@ -118,14 +134,14 @@ def figures(
 
 
 def curve(db: Queries, user_id: str, mode: str, wanted: HistoryFilter, points: int = 240) -> Row:
-    """The running PnL of the filled, finished trades wanted, in the order they closed.
+    """The running PnL of the filled, finished trades wanted, in the order they closed; the newest CURVE_TRADES at most.
 
     ``points``: at most about that many rows {n, at, equity_e6}, the last one included; ``drawdown_e6`` with ``peak_n``,
     ``peak_at`` (None: the start), ``trough_n``, ``trough_at`` (all None without a fall); ``losing_streak``."""
     where, values = wanted.where(user_id, mode)
     rows = db.all(
         "WITH f AS (SELECT trade_id, coalesce(closed_at, created_at) AS at, pnl_e6 FROM users.trades t"  # noqa: S608
-        f" WHERE {where} AND t.pnl_e6 IS NOT NULL AND t.entry_count_e2 > 0),"
+        f" WHERE {where} AND {_FINISHED} ORDER BY trade_id DESC LIMIT {CURVE_TRADES}),"
         " o AS (SELECT at, pnl_e6, row_number() OVER w AS n, sum(pnl_e6) OVER w AS equity,"
         "  count(*) FILTER (WHERE pnl_e6 >= 0) OVER w AS breaks FROM f"
         "  WINDOW w AS (ORDER BY at, trade_id ROWS UNBOUNDED PRECEDING)),"
@@ -168,14 +184,19 @@ def at_entry(db: Queries, ticket_id: int) -> Row | None:
 
 
 def entries(db: Queries, user_id: str, mode: str, wanted: HistoryFilter, limit: int) -> list[Row]:
-    """The newest trades wanted with a YES or NO result and a recorded decision: what was believed, paid and came of it."""
+    """The newest finished trades wanted with a recorded decision in a market that ended YES or NO: what was believed, paid
+    and came of it. ``result`` is the market's: a trade sold before the close is not left out, stops are mostly losses."""
     where, values = wanted.where(user_id, mode)
     return db.all(
-        f"SELECT t.trade_id, t.event_ticker, t.side, t.result, t.entry_cost_e6, t.entry_count_e2, t.pnl_e6, {_DECISION},"  # noqa: S608
-        " (d.inputs -> 'row' ->> 'buffer_e2')::bigint AS buffer_e2, (d.inputs -> 'row' ->> 'yes_ask_e4')::bigint AS yes_ask_e4,"
-        " (d.inputs -> 'row' ->> 'no_ask_e4')::bigint AS no_ask_e4 FROM users.trades t"
-        " JOIN LATERAL (SELECT * FROM users.decisions d WHERE d.ticket_id = t.ticket_id LIMIT 1) d ON true"
-        f" WHERE {where} AND t.source = 'auto_entry' AND t.result IN ('yes', 'no') AND t.entry_count_e2 > 0"
+        f"SELECT t.trade_id, t.event_ticker, t.side, res.result, t.entry_cost_e6, t.entry_count_e2, t.exit_count_e2, t.pnl_e6,"  # noqa: S608
+        f" {_DECISION}, (d.inputs -> 'row' ->> 'buffer_e2')::bigint AS buffer_e2,"
+        " (d.inputs -> 'row' ->> 'yes_ask_e4')::bigint AS yes_ask_e4, (d.inputs -> 'row' ->> 'no_ask_e4')::bigint AS no_ask_e4"
+        " FROM users.trades t JOIN LATERAL (SELECT * FROM users.decisions d WHERE d.ticket_id = t.ticket_id LIMIT 1) d ON true"
+        " LEFT JOIN live_data.markets m ON m.market_ticker = t.market_ticker AND m.mode = t.mode"
+        " LEFT JOIN analytics.market_results r ON r.market_ticker = t.market_ticker AND r.mode = t.mode"
+        " LEFT JOIN users.settlements s ON s.market_ticker = t.market_ticker AND s.mode = t.mode"
+        " CROSS JOIN LATERAL (SELECT coalesce(t.result, nullif(m.result, ''), r.result, s.result) AS result) res"
+        f" WHERE {where} AND t.source = 'auto_entry' AND {_FINISHED} AND res.result IN ('yes', 'no')"
         " AND d.probability_model IS NOT NULL AND d.probability_market IS NOT NULL"
         " ORDER BY t.trade_id DESC LIMIT %s",
         [*values, limit],

@@ -17,8 +17,8 @@ from recio.trading.performance import per_contract_e6, ratio, wilson
 from recio.web.desk import desk_of, session_of
 from recio.web.errors import ApiError
 from recio.web.history_export import as_csv, as_json
-from recio.web.history_filter import Chosen
-from recio.web.history_story import book_of, story
+from recio.web.history_filter import Chosen, Exported, Filtering
+from recio.web.history_story import bill_of, book_of, story
 
 __all__ = ["router"]
 
@@ -64,7 +64,7 @@ def history(request: Request, chosen: Chosen, before: Annotated[int | None, Quer
     last = rows[_PAGE - 1]["trade_id"] if len(rows) > _PAGE else None
     return desk.page(request, "history.html", {
         "trades": rows[:_PAGE], "totals": shown_sums(found[""][0]), "chosen": chosen.shown, "query": chosen.query,
-        "filtered": len(chosen.given), "before": before,
+        "exported": chosen.exported, "most": past.CURVE_TRADES, "filtered": len(chosen.given), "before": before,
         "groups": {name: [shown_sums(row) for row in found[name]] for name in past.GROUPS},
         "curve": past.curve(desk.pool, session.user_id, mode, wanted),
         "values": past.filter_values(desk.pool, session.user_id), "from_": wanted.since, "until": wanted.until,
@@ -74,18 +74,18 @@ def history(request: Request, chosen: Chosen, before: Annotated[int | None, Quer
 
 
 @router.get("/history.csv")
-def history_csv(request: Request, chosen: Chosen) -> StreamingResponse:
+def history_csv(request: Request, chosen: Exported) -> StreamingResponse:
     """All trades of the filter, newest first; amounts in dollars, counts in contracts, times in UTC."""
     return _download(request, as_csv, chosen, "csv", "text/csv; charset=utf-8")
 
 
 @router.get("/history.json")
-def history_json(request: Request, chosen: Chosen) -> StreamingResponse:
+def history_json(request: Request, chosen: Exported) -> StreamingResponse:
     """All trades of the filter, newest first, in the ledger's integers."""
     return _download(request, as_json, chosen, "json", "application/json")
 
 
-def _download(request: Request, writer: Any, chosen: Any, kind: str, media_type: str) -> StreamingResponse:
+def _download(request: Request, writer: Any, chosen: Filtering, kind: str, media_type: str) -> StreamingResponse:
     desk, session = desk_of(request), session_of(request)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return StreamingResponse(
@@ -110,7 +110,7 @@ def forecast_of(row: dict[str, Any]) -> Forecast:
         event=row["event_ticker"], strategy="all", at_s=row["at"].timestamp(), won=row["result"] == "yes", model=model,
         market=market, blend=blend, yes_ask_e4=row["yes_ask_e4"], no_ask_e4=row["no_ask_e4"],
         model_version=row["model_version"], entered_side=row["side"],
-        paid_e4=row["entry_cost_e6"] // row["entry_count_e2"],
+        paid_e4=round(row["entry_cost_e6"] / row["entry_count_e2"]),
     )  # fmt: skip
 
 
@@ -145,6 +145,8 @@ def calibration(request: Request, chosen: Chosen) -> Response:
     return desk.page(request, "calibration.html", {
         "report": report, "verdict": verdict(report), "bins": bins, "buffers": by_buffer(rows), "query": chosen.query,
         "limit": _SCORED, "filtered": len(chosen.given), "full": len(rows) == _SCORED,
+        "strategies": sorted({row["strategy"] for row in rows}), "sold": sum(row["exit_count_e2"] > 0 for row in rows),
+        "earned_e6": sum(row["pnl_e6"] for row in rows),
     })  # fmt: skip
 
 
@@ -160,6 +162,7 @@ def one_trade(request: Request, trade_id: Annotated[int, Path(ge=1, le=2**62)]) 
     entry = past.at_entry(desk.pool, row["ticket_id"])
     return desk.page(request, "trade_detail.html", {
         "trade": row, **detail, "entry": entry, "book": book_of(entry), "steps": story(detail["events"]),
+        "bill": bill_of(row, detail["fills"]),
         "beside": past.neighbours(desk.pool, session.user_id, row["mode"], trade_id),
         "trace": past.trace(desk.pool, row["ticket_id"], [o["order_id"] for o in detail["orders"]]),
     })  # fmt: skip

@@ -1,19 +1,23 @@
-"""The history's filter: as it stands in the address, checked, and as the ledger is asked."""
+"""The history's filter: as it stands in the address, checked, and as the ledger is asked.
+
+The page shows 30 days when nothing is said; an export without a word of dates is of all there is, as docs/api.md says.
+The page's own links to its exports say the period, so that a file always holds what the page shows.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 
 from recio.store.history_queries import EXITS, HistoryFilter
 from recio.web.errors import ApiError
 
-__all__ = ["PERIODS", "WEEKDAYS", "Chosen", "moment"]
+__all__ = ["PERIODS", "WEEKDAYS", "Chosen", "Exported", "Filtering", "moment"]
 
 _NEW_YORK = ZoneInfo("America/New_York")
 PERIODS = {"7d": 7, "30d": 30, "90d": 90, "365d": 365}
@@ -52,18 +56,25 @@ class Filtering:
         """What was chosen."""
         return {name: value for name, value in self.shown.items() if value and (name, value) not in _DEFAULTS}
 
+    @property
+    def exported(self) -> str:
+        """For an export's address: the same trades as on the page."""
+        return urlencode({"period": self.shown["period"]} | self.given)
+
 
 _DEFAULTS = {("state", "closed"), ("period", "30d")}
 
 
 def _filtering(
-    state: Word = "closed", period: Word = "30d", series: Word = "", side: Word = "", outcome: Word = "", since: Day = "",
+    state: Word = "closed", period: Word = "", series: Word = "", side: Word = "", outcome: Word = "", since: Day = "",
     until: Day = "", weekday: Word = "", hour: Hour = "", monitor: Name = "", strategy: Name = "", source: Name = "",
     exit: Name = "",  # noqa: A002 - the name in the address
 ) -> Filtering:  # fmt: skip
+    period = period or "30d"
     shown = {
         "state": state, "period": period, "series": series, "side": side, "outcome": outcome, "since": since, "until": until,
-        "weekday": weekday, "hour": hour, "monitor": monitor, "strategy": strategy, "source": source, "exit": exit,
+        "weekday": weekday, "hour": str(int(hour)) if hour else "", "monitor": monitor, "strategy": strategy,
+        "source": source, "exit": exit,
     }  # fmt: skip
     for name, allowed in (
         ("state", ("live", "closed", "all")), ("period", (*PERIODS, "all")), ("side", ("", "yes", "no")),
@@ -84,4 +95,11 @@ def _filtering(
     return Filtering(shown, wanted)
 
 
+def _exporting(request: Request, chosen: Annotated[Filtering, Depends(_filtering)]) -> Filtering:
+    if request.query_params.get("period") or chosen.shown["since"] or chosen.shown["until"]:
+        return chosen
+    return replace(chosen, wanted=replace(chosen.wanted, since=None))
+
+
 Chosen: Any = Annotated[Filtering, Depends(_filtering)]
+Exported: Any = Annotated[Filtering, Depends(_exporting)]

@@ -1,4 +1,4 @@
-"""A trade's log as a timeline, and the book at its entry as rows: what its page shows."""
+"""A trade's log as a timeline, its arithmetic, and the book at its entry as rows: what its page shows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-__all__ = ["book_of", "story"]
+from recio.trading.ledger import Folded, LedgerError, settle
+
+__all__ = ["bill_of", "book_of", "story"]
 
 _LEVELS = 5
 
@@ -29,3 +31,26 @@ def book_of(entry: Mapping[str, Any] | None) -> list[tuple[list[int] | None, lis
     if yes is None or no is None:
         return None
     return list(zip_longest(yes[:_LEVELS], no[:_LEVELS]))
+
+
+def bill_of(trade: Mapping[str, Any], fills: Sequence[Mapping[str, Any]]) -> dict[str, int | bool | None]:
+    """A trade's PnL worked out anew: ``payout_e6`` by the market's result (None: not known yet, 0: nothing was left),
+    ``pnl_e6`` as the lines add up (None with an unknown line), ``fills_fee_e6`` of the fills on record, ``agrees``: whether
+    the ledger says the same (None: nothing to compare)."""
+    folded = Folded(
+        entry_count_e2=trade["entry_count_e2"], entry_cost_e6=trade["entry_cost_e6"],
+        exit_count_e2=trade["exit_count_e2"], exit_proceeds_e6=trade["exit_proceeds_e6"], fees_e6=trade["fees_e6"],
+    )  # fmt: skip
+    payout: int | None = None
+    if folded.held_e2 == 0:
+        payout = 0
+    elif trade["result"] is not None:
+        try:
+            payout = settle(folded, trade["side"], trade["result"], trade["settlement_value_e4"]).payout_e6
+        except LedgerError:
+            payout = None
+    pnl = None if payout is None else payout + folded.exit_proceeds_e6 - folded.entry_cost_e6 - folded.fees_e6
+    fees = sum(fill["fee_e6"] for fill in fills)
+    known = pnl is not None and trade["pnl_e6"] is not None
+    agrees = pnl == trade["pnl_e6"] and fees == folded.fees_e6 if known else None
+    return {"payout_e6": payout, "pnl_e6": pnl, "fills_fee_e6": fees, "agrees": agrees}
