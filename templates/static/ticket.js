@@ -4,6 +4,7 @@
   const { $, $$, f, set, tone, call, say, on, now, lost } = window.desk, box = $("#ticket"), line = $("#ticket-line");
   const count = $("#ticket-count"), price = $("#ticket-price"), send = $("#ticket-send");
   let row = null, side = "yes", key = "", sent = false, trade = null, timer = 0, asked = 0, closes = 0;
+  let quoted = null; // the order whose bill is on the screen: nothing else is ever sent
 
   const dollars = () => { const cents = Number(price.value.replace(",", ".")); return Number.isFinite(cents) ? (cents / 100).toFixed(4) : price.value; };
   function state(text, kind = "") { set(line, text); line.className = `line ${kind}`; }
@@ -14,9 +15,10 @@
 
   async function quote() {
     if (!row || sent) return;
-    const mine = ++asked, query = new URLSearchParams({ market_ticker: row.market_ticker, side, count: count.value.trim(), limit_price: dollars() });
-    const { ok, data, why } = await call("GET", `/api/quote?${query}`);
+    const mine = ++asked, order = { market_ticker: row.market_ticker, side, count: count.value.trim(), limit_price: dollars() };
+    const { ok, data, why } = await call("GET", `/api/quote?${new URLSearchParams(order)}`);
     if (mine !== asked || sent) return;
+    quoted = ok ? order : null;
     send.dataset.off = String(!ok);
     send.disabled = !ok || lost();
     if (!ok) { state(why, "bad"); for (const el of $$(".bill dd", box)) set(el, "–"); return; }
@@ -32,7 +34,9 @@
     set($("#q-model"), f.percent(model)); tone($("#q-model"), model == null ? 0 : model - even);
     set(send, `Buy ${f.count(data.count_e2)} ${side.toUpperCase()} for at most ${f.dollars(data.worst.max_loss_e6)}`);
   }
-  const soon = () => { clearTimeout(timer); timer = setTimeout(quote, 120); };
+  // What is typed has no bill yet: it cannot be sent until its own has come, and an older answer no longer counts.
+  function unquoted() { quoted = null; asked += 1; send.dataset.off = "true"; send.disabled = true; }
+  const soon = () => { if (!sent) unquoted(); clearTimeout(timer); timer = setTimeout(quote, 120); };
 
   function open(strikeRow, chosen, closeMs) {
     row = strikeRow; side = chosen; closes = closeMs; sent = false; trade = null;
@@ -45,7 +49,7 @@
     for (const el of $$("input, [data-step]", box)) el.disabled = false;
     send.hidden = false; set(send, "Buy"); set($("[data-dismiss]", box), "Cancel");
     for (const el of $$(".bill dd", box)) set(el, "–");
-    box.showModal(); count.select(); tick(); quote();
+    unquoted(); box.showModal(); count.select(); tick(); quote();
   }
   function tick() {
     if (!box.open || !row) return;
@@ -53,11 +57,11 @@
   }
 
   async function buy() {
-    if (sent || lost()) return;
+    if (sent || lost() || !quoted) return;
+    const order = { idempotency_key: key, ...quoted };
     sent = true; send.disabled = true;
     for (const el of $$("input, [data-step]", box)) el.disabled = true;
     step("sent", "wait"); state("Sending…");
-    const order = { idempotency_key: key, market_ticker: row.market_ticker, side, count: count.value.trim(), limit_price: dollars() };
     let answer = await call("POST", "/api/tickets", order);
     if (answer.status === 0 || answer.status >= 500) answer = await call("POST", "/api/tickets", order); // the same key: never a second order
     if (answer.status === 0 || answer.status >= 500) {

@@ -212,3 +212,23 @@ def test_a_trade_on_a_phone(open_page: Any, size: str) -> None:
     )
     tall = page.locator("#strikes [data-order]").first.bounding_box()
     assert tall is not None and tall["height"] >= 44
+
+
+def test_only_what_the_bill_shows_is_sent(open_page: Any) -> None:
+    """Enter right after typing must not send the new count under the old count's bill."""
+    page = open_page("/")
+    choose_event(page)
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url) if r.method == "POST" and r.url.endswith("/api/tickets") else None)
+    page.locator(f'tr[data-ticker="{cheap_row(page)}"] [data-order=yes]').click()
+    expect(page.locator("#ticket-send")).to_be_enabled(timeout=8_000)
+    page.evaluate("""() => {
+        const count = document.querySelector("#ticket-count");
+        count.value = "7";
+        count.dispatchEvent(new Event("input", { bubbles: true }));
+        count.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
+    }""")
+    expect(page.locator("#ticket-send")).to_have_text(re.compile("Buy 7 YES"), timeout=8_000)
+    expect(page.locator("#ticket-send")).to_be_enabled()
+    assert asked == []
+    page.keyboard.press("Escape")
