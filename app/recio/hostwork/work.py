@@ -38,8 +38,8 @@ def restart_service(job: Job) -> str:
 
 
 def backup_now(job: Job) -> str:
-    """All three backups, each read back before it counts."""
-    job.say("backing up database, files and configuration; each is read back before it counts")
+    """Every backup: dump, data and configuration, each read back before it counts, and a base of the archive."""
+    job.say("backing up database, files and configuration, each read back before it counts, and a base of the archive")
     made = msgspec.json.decode(run_command([RECIO, "backup", "now", "all", "--json"], 1800))["made"]
     return "made and verified: " + ", ".join(f"{entry['name']} ({entry['size'] / 1048576:.1f} MB)" for entry in made)
 

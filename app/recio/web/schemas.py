@@ -1,58 +1,14 @@
-"""The shapes of the API's answers, in short hand: a line a field, ``name: kind: what it is``. Read when /api/docs or
-/api/openapi.json is asked for the first time, never while trading.
-
-    kinds    int num str bool any, a|b|c (one of these words), @Name (another shape), []kind (a list), map kind (by name)
-    kind?    may be null: not known            name~    may be left out
-
-The unit of a number is in its name (docs/api.md) and is written out for it here.
-"""
+"""The shapes of the API's answers, in the short hand of recio.web.shape. Read when /api/docs or /api/openapi.json is asked for the
+first time, never while trading."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from recio.web.schemas_host import HOST_SCHEMAS
+from recio.web.shape import schema
+
 __all__ = ["PROBLEM", "SCHEMAS", "schema"]
-
-_UNITS = {
-    "_e2": "1/100", "_e4": "1/10,000 dollar", "_e6": "1/1,000,000 dollar", "_ms": "milliseconds since 1970", "_s": "seconds",
-    "_bp": "basis points", "_mb": "MiB",
-}  # fmt: skip
-_PLAIN: dict[str, dict[str, Any]] = {
-    "int": {"type": "integer"}, "num": {"type": "number"}, "str": {"type": "string"}, "bool": {"type": "boolean"}, "any": {},
-}  # fmt: skip
-
-
-def _kind(kind: str) -> dict[str, Any]:
-    if kind.endswith("?"):
-        inner = _kind(kind[:-1])
-        if isinstance(inner.get("type"), str) and "enum" not in inner:
-            return inner | {"type": [inner["type"], "null"]}
-        return {"anyOf": [inner, {"type": "null"}]} if inner else {}
-    if kind.startswith("[]"):
-        return {"type": "array", "items": _kind(kind[2:])}
-    if kind.startswith("map "):
-        return {"type": "object", "additionalProperties": _kind(kind[4:])}
-    if kind.startswith("@"):
-        return {"$ref": f"#/components/schemas/{kind[1:]}"}
-    if "|" in kind:
-        return {"type": "string", "enum": kind.split("|")}
-    return dict(_PLAIN[kind])
-
-
-def schema(about: str, lines: str) -> dict[str, Any]:
-    """JSON Schema of one shape."""
-    fields: dict[str, Any] = {}
-    required = []
-    for line in filter(None, (line.strip() for line in lines.splitlines())):
-        name, kind, *said = (part.strip() for part in line.split(":", 2))
-        unit = next((text for end, text in _UNITS.items() if name.rstrip("~").endswith(end)), "")
-        text = "; ".join(filter(None, (said[0] if said else "", unit)))
-        found = _kind(kind)
-        fields[name.rstrip("~")] = found | {"description": text} if text else found
-        if not name.endswith("~"):
-            required.append(name)
-    return {"type": "object", "description": about, "properties": fields, "required": required}
-
 
 _TRADE = """
     trade_id: int
@@ -89,6 +45,17 @@ _TRADE = """
     stop_state~: str?: what auto stop does about it
     note~: str?
     live_at_ms~: int?: when these were seen
+"""
+_MONITOR = """
+    monitor_id: str
+    strategy: str
+    series_ticker: str
+    enabled: bool
+    settings: map any
+    version: int
+    changed_at_ms: int
+    changed_by: str
+    archived_at_ms: int?: when it was put aside; null: it was not
 """
 _DAY = schema("Since midnight in New York.", """
     pnl_e6: int: after fees, of trades closed today
@@ -411,27 +378,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         changed_at_ms: int?
         changed_by: str
     """),
-    "MonitorRow": schema("A monitor as it is stored.", """
-        monitor_id: str
-        strategy: str
-        series_ticker: str
-        enabled: bool
-        settings: map any
-        version: int
-        changed_at_ms: int
-        changed_by: str
-        archived_at_ms: int?: when it was put aside; null: it was not
-    """),
-    "Monitor": schema("A monitor, and why it waits.", """
-        monitor_id: str
-        strategy: str
-        series_ticker: str
-        enabled: bool
-        settings: map any
-        version: int
-        changed_at_ms: int
-        changed_by: str
-        archived_at_ms: int?: when it was put aside; null: it was not
+    "MonitorRow": schema("A monitor as it is stored.", _MONITOR),
+    "Monitor": schema("A monitor, and why it waits.", _MONITOR + """
         about: str: what the strategy does
         why: str: what it does now, or what it waits for
         broken: str: why it cannot run
@@ -440,27 +388,4 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Strategy": schema("A strategy.", "strategy: str\nabout: str\ndefaults: map any"),
     "MonitorVersion": schema("What a monitor was.", "version: int\nvalue: map any\nchanged_at_ms: int\nchanged_by: str"),
     "MonitorVersions": schema("Newest first.", "versions: []@MonitorVersion\nnext_before: int?: before of the next page; null on the last"),
-    "RequestAsked": schema("Written down; its progress is in GET /api/requests/{request_id}.", "request_id: int"),
-    "HostRequests": schema("The newest twenty, newest first.", "requests: []@HostRequest"),
-    "HostRequest": schema("Something the page asked of the host, from a closed list.", """
-        request_id: int
-        kind: str
-        args: map str
-        asked_by: str
-        asked_at_ms: int
-        state: new|running|done|failed
-        started_at_ms: int?
-        finished_at_ms: int?
-        progress: str: what it does now
-        result: str: what became of it
-        waiting_s~: num?: for how long nobody has taken it; null: taken
-    """),
-    "LogLines": schema("Newest first.", "lines: []@LogLine\nnow_ms: int"),
-    "LogLine": schema("One line of the journal.", """
-        at_us: int: microseconds since 1970
-        service: str
-        level: info|warning|error
-        text: str
-        cursor: str: its place in the journal
-    """),
-}  # fmt: skip
+} | HOST_SCHEMAS  # fmt: skip

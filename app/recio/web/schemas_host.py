@@ -1,0 +1,35 @@
+"""The shapes of what the page asks of the host and reads of its journal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recio.web.shape import schema
+
+__all__ = ["HOST_SCHEMAS"]
+
+HOST_SCHEMAS: dict[str, dict[str, Any]] = {
+    "RequestAsked": schema("Written down; its progress is in GET /api/requests/{request_id}.", "request_id: int"),
+    "HostRequests": schema("The newest twenty, newest first.", "requests: []@HostRequest"),
+    "HostRequest": schema("Something the page asked of the host, from a closed list.", """
+        request_id: int
+        kind: str
+        args: map str
+        asked_by: str
+        asked_at_ms: int
+        state: new|running|done|failed
+        started_at_ms: int?
+        finished_at_ms: int?
+        progress: str: what it does now
+        result: str: what became of it
+        waiting_s~: num?: for how long nobody has taken it; null: taken
+    """),
+    "LogLines": schema("Newest first.", "lines: []@LogLine\nnow_ms: int"),
+    "LogLine": schema("One line of the journal.", """
+        at_us: int: microseconds since 1970
+        service: str
+        level: info|warning|error
+        text: str
+        cursor: str: its place in the journal
+    """),
+}  # fmt: skip
