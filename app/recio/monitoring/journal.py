@@ -53,7 +53,7 @@ class Wanted(msgspec.Struct, frozen=True):
 def command(wanted: Wanted) -> list[str]:
     """The whole command line; every word of it is fixed or one of a known set."""
     words = ["journalctl", "--no-pager", "--quiet", "--reverse", "--output=json"]
-    words.append("--output-fields=MESSAGE,PRIORITY,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER")
+    words.append("--output-fields=MESSAGE,PRIORITY,UNIT,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER")
     words.append(f"--priority={LEVELS[wanted.level]}")
     since_s = max(wanted.since_s, wanted.after_us // 1_000_000)
     if since_s:
@@ -73,7 +73,9 @@ def decode(raw: bytes) -> Line | None:
         message = bytes(message).decode(errors="replace")
     priority = entry.get("PRIORITY", "6")
     level = "error" if priority in ("0", "1", "2", "3") else "warning" if priority == "4" else "info"
-    unit = str(entry.get("_SYSTEMD_UNIT") or entry.get("SYSLOG_IDENTIFIER") or "?")
+    # What systemd itself says of a unit comes from its own scope and names the unit; from anybody else that field proves nothing.
+    about = entry.get("UNIT") if entry.get("_SYSTEMD_UNIT") == "init.scope" else None
+    unit = str(about or entry.get("_SYSTEMD_UNIT") or entry.get("SYSLOG_IDENTIFIER") or "?")
     service = unit.removeprefix("recio-").removesuffix(".service")
     return Line(at_us, service, level, str(message or "")[:4000], str(entry.get("__CURSOR", "")))
 
