@@ -88,8 +88,8 @@ def test_the_check_for_ugly_pages_sees_what_it_is_for(open_page: Any) -> None:
 
 def test_the_system_page_shows_the_twelve_beside_their_contract(open_page: Any) -> None:
     page = open_page("/system")
-    expect(page.locator("#services tbody tr")).to_have_count(12)
-    expect(page.locator("#services .health.good")).to_have_count(12, timeout=30_000)
+    expect(page.locator("tr[data-service]")).to_have_count(12)
+    expect(page.locator("tr[data-service] .health.good")).to_have_count(12, timeout=30_000)
     assert "of 256 MB" in page.locator("main").inner_text()
 
 

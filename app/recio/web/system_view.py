@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recio.contract import Contract
-from recio.monitoring.backup import Attempt, complaint, read_status
+from recio.monitoring.backup import KINDS, Attempt, complaint, read_status
 from recio.monitoring.health import read_report
 from recio.monitoring.status import ServiceStatus, Status
 
@@ -229,9 +229,16 @@ def backups(contract: Contract, now_s: float) -> Row:
     status = read_status()
     kinds = status.kinds if status else {}
     return {
-        "kinds": [(kind, kinds.get(kind, Attempt())) for kind in ("database", "files", "configuration")],
+        "kinds": [(kind, kinds.get(kind, Attempt())) for kind in KINDS],
         "total_mb": status.total / 1048576 if status else None,
         "budget_mb": contract.directories["backup"].size_mb,
-        "test": status.restore_test if status else None,
+        "tests": [
+            (
+                "Restore test of the newest dump",
+                "its ledger is the recorded one",
+                status.restore_test if status else None,
+            ),
+            ("Restore test of the archive", "its ledger was the living one", status.wal_test if status else None),
+        ],
         "wrong": complaint(status, now_s, contract.backup.max_age_h),
     }
