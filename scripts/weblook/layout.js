@@ -37,7 +37,7 @@
       texts.push({ el, text, box, pin: pinned(el) });
       if ((raw.left < -1 || raw.right > wide + 1) && !scrolls(el) && !pinned(el)) found.push(`outside the page: "${text.slice(0, 40)}" in ${name(el)} at ${Math.round(raw.left)}..${Math.round(raw.right)} of ${wide}`);
     }
-    if (/\b(undefined|NaN|Infinity)\b|\[object|(^|[\s:(])(None|null)($|[\s,.)])/.test(text) && !el.closest("pre, code, .log, textarea")) found.push(`says "${text.slice(0, 60)}" in ${name(el)}`);
+    if (/\b(undefined|NaN|Infinity)\b|\[object|(^|[\s:(])(None|null)($|[\s,.)])/.test(text) && !el.closest("pre, code, .log, textarea, [data-words=json]")) found.push(`says "${text.slice(0, 60)}" in ${name(el)}`);
   }
   // cut off: more text than the box shows, and no way to the rest
   for (const el of new Set(texts.map((t) => t.el))) {
