@@ -10,10 +10,6 @@ from weblook.soak import Sample, growth, watch
 SERIES = "KXBTCSIM"
 # A minute; in so short a time the chart still fills and tables change hands. A node kept a tick would be 240.
 MOST = {"heap_kb": 400.0, "nodes": 200.0, "listeners": 10.0}
-    "heap_kb": 400.0,
-    "nodes": 200.0,
-    "listeners": 10.0,
-}  # a minute; in so short a time the chart still fills and tables change hands; a node kept a tick is 240
 
 
 def test_the_trade_page_does_not_grow(open_page: Any) -> None:
