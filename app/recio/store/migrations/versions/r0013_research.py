@@ -1,0 +1,21 @@
+"""Research asked for from the page."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply the SQL file beside this one."""
+    sql = Path(__file__).with_name("0013_research.sql").read_text()
+    op.get_bind().exec_driver_sql(sql.replace("%", "%%"))
+
+
+def downgrade() -> None:
+    """Forward only: to go back, restore a backup."""
+    raise RuntimeError("revision 0013 does not go back: restore a backup")
