@@ -10,6 +10,7 @@ from recio.monitoring.health import Check
 from recio.services import log
 from recio.services.account_desk import AccountDesk
 from recio.services.ledger_port import Row
+from recio.trading.balance import expected_balance
 from recio.trading.events import Mismatch, differences, is_provable
 from recio.trading.reconcile import ExchangeRecords, LedgerRecords, OrderRecord, Reconciliation, reconcile
 from recio.trading.states import order_state_of_answer
@@ -20,7 +21,7 @@ _WINDOW_S = 3600.0
 _EDGE_S = 120.0
 _GRACE_S = 15.0  # reads lag writes on the exchange's side
 _INCIDENT = "account differs from ledger"
-_ACTION = "Compare Account and History; entries wait until both agree. A deposit: recio account accept-balance"
+_ACTION = "Compare Account and History; entries wait until both agree. A deposit: accept it on the Account page"
 _LOG_INCIDENT = "trade differs from its log"
 _LOG_ACTION = "Something else than trade_manager changed users.trades; compare `recio trade show` with the log"
 _SEEN_BY = "kalshi_account_sync"
@@ -60,7 +61,6 @@ def _ledger_records(desk: AccountDesk, since_s: float, anchor: Row | None) -> tu
     for row in [*view["fills"], *view["positions"]]:
         touched[row["market_ticker"]] = max(touched.get(row["market_ticker"], 0.0), row["changed_s"])
     cash_e6: int | None = view["cash_e6"] if view["cash_known"] else None
-    expected = None if anchor is None or cash_e6 is None else anchor["balance_e6"] + cash_e6 - anchor["cash_e6"]
     records = LedgerRecords(
         orders=[
             OrderRecord(
@@ -74,7 +74,7 @@ def _ledger_records(desk: AccountDesk, since_s: float, anchor: Row | None) -> tu
         ],
         fills={row["fill_id"]: row["count_e2"] for row in view["fills"]},
         positions={row["market_ticker"]: row["position_e2"] for row in view["positions"] if row["position_e2"]},
-        balance_e6=expected,
+        balance_e6=expected_balance(anchor, cash_e6),
         settling=frozenset(row["market_ticker"] for row in view["positions"] if row["settling"]),
         touched_s=touched,
         edge=frozenset(key for key, at_s in dated.items() if at_s < since_s + _EDGE_S),

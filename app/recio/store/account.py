@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
 from recio.store.db import Database
 from recio.store.system import close_incident, open_incident
 
+if TYPE_CHECKING:  # the services that import this module have no pool
+    from recio.store.pool import Queries
+
 __all__ = [
     "advance_checkpoint",
     "cash_anchor",
     "close_incident",
     "fills_since_s",
+    "ledger_cash",
+    "ledger_positions",
     "ledger_view",
     "open_incident",
     "record_fills",
@@ -157,7 +162,22 @@ def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, Any]:
         " WHERE f.mode = %(mode)s AND f.filled_at >= to_timestamp(%(since_s)s)",
         key,
     )
-    positions = db.all(
+    return {"orders": orders, "fills": fills, "positions": _positions(db, key), **_cash(db, key)}
+
+
+def ledger_positions(db: Queries, mode: str) -> list[dict[str, Any]]:
+    """Net contracts of every unsettled market by the fills on record: market_ticker, position_e2 (+ YES, - NO), settling
+    (past its close), changed_s (epoch seconds)."""
+    return _positions(db, {"mode": mode} | _checkpoint(db, mode))
+
+
+def ledger_cash(db: Queries, mode: str) -> dict[str, Any]:
+    """cash_e6, what everything on record did to the account's cash, and cash_known, whether that is all."""
+    return _cash(db, {"mode": mode} | _checkpoint(db, mode))
+
+
+def _positions(db: Queries, key: dict[str, Any]) -> list[dict[str, Any]]:
+    return db.all(
         "SELECT f.market_ticker, sum(CASE f.book_side WHEN 'bid' THEN f.count_e2 ELSE -f.count_e2 END)::bigint"
         " AS position_e2, bool_or(m.close_time <= now()) AS settling, extract(epoch FROM max(f.recorded_at))::float8"
         " AS changed_s FROM users.fills f LEFT JOIN live_data.markets m USING (market_ticker)"
@@ -165,10 +185,9 @@ def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, Any]:
         " WHERE s.mode = f.mode AND s.market_ticker = f.market_ticker) GROUP BY 1",
         key,
     )
-    return {"orders": orders, "fills": fills, "positions": positions, **_cash(db, key)}
 
 
-def _checkpoint(db: Database, mode: str) -> dict[str, Any]:
+def _checkpoint(db: Queries, mode: str) -> dict[str, Any]:
     """All fills recorded before ``upto`` are of settled markets, and their cash is ``summed_e6``. A query of its own: a
     planner that sees the moment reads only what came after it."""
     row = db.one(
@@ -179,7 +198,7 @@ def _checkpoint(db: Database, mode: str) -> dict[str, Any]:
     return row or {"upto": "-infinity", "summed_e6": 0}
 
 
-def _cash(db: Database, key: dict[str, Any]) -> dict[str, Any]:
+def _cash(db: Queries, key: dict[str, Any]) -> dict[str, Any]:
     """What all fills and results on record did to the account's cash, in micro-dollars, and whether that is all.
 
     Bids pay the YES price and asks get it; who is short YES holds NO and has paid a dollar for each until the result.
@@ -226,7 +245,7 @@ def advance_checkpoint(db: Database, mode: str, settled_for_s: float = 3600.0) -
     )
 
 
-def cash_anchor(db: Database, mode: str) -> dict[str, Any] | None:
+def cash_anchor(db: Queries, mode: str) -> dict[str, Any] | None:
     """The newest moment at which balance and ledger were taken as agreeing: balance_e6 and the ledger's cash_e6 then."""
     return db.one(
         "SELECT balance_e6, cash_e6, at FROM users.cash_anchors WHERE mode = %s ORDER BY anchor_id DESC LIMIT 1",

@@ -31,6 +31,8 @@ TAGS: dict[str, str] = {
 _PARAMETERS = {
     "limit": "How many at most.",
     "before": "The next_before of the page before: entries older than that.",
+    "market": "Only of markets whose ticker begins so.",
+    "differing": "Only those that differed.",
     "trade_id": "The trade's number.",
     "session_id": "The session's session_id in GET /api/sessions.",
     "action": "Only lines of this action; empty: all.",
