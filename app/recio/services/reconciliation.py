@@ -31,6 +31,10 @@ def _exchange_records(desk: AccountDesk, since_s: float) -> ExchangeRecords:
     """Read everything; an ExchangeError passes through: a failed query never means flat."""
     since = int(since_s)
     fills = desk.client.fills(min_ts=since)
+    # What rests is read however old it is: an order placed by hand before the window began holds cash all the same.
+    orders = {
+        order.order_id: order for order in (*desk.client.orders(min_ts=since), *desk.client.orders(status="resting"))
+    }
     touched: dict[str, float] = {}
     for fill in fills:
         touched[fill.market_ticker] = max(touched.get(fill.market_ticker, 0.0), fill.ts_s)
@@ -43,7 +47,7 @@ def _exchange_records(desk: AccountDesk, since_s: float) -> ExchangeRecords:
                 filled_e2=order.fill_count_e2,
                 changed_s=order.last_update_time_s or order.created_time_s or 0.0,
             )
-            for order in desk.client.orders(min_ts=since)
+            for order in orders.values()
         ],
         fills={fill.fill_id: fill.count_e2 for fill in fills},
         positions={p.market_ticker: p.position_e2 for p in desk.client.positions() if p.position_e2},
@@ -90,8 +94,10 @@ def reconcile_account(desk: AccountDesk) -> Check:
     ours, cash_e6 = _ledger_records(desk, now_s - _WINDOW_S, anchor)
     theirs = _exchange_records(desk, now_s - _WINDOW_S)
     found: Reconciliation = reconcile(theirs, ours, now_s, grace_s=_GRACE_S)
+    markets = {order.client_order_id: order.market_ticker for order in (*ours.orders, *(theirs.orders or ()))}
     rows = [
         {"about": d.about, "key": d.key, "ledger": d.ledger, "exchange": d.exchange, "why": d.why}
+        | ({"market": markets[d.key]} if d.about == "order" else {})
         for d in found.differences
     ]
     desk.store.save_reconciliation(desk.db, desk.mode, rows)

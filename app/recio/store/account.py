@@ -145,14 +145,15 @@ def save_reconciliation(db: Database, mode: str, differences: Sequence[dict[str,
 
 
 def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, Any]:
-    """What the ledger says: orders and fills of our own since a time, the net position of unsettled markets, and
-    ``cash_e6``, what everything on record did to the account's cash."""
+    """What the ledger says: orders (unfinished ones however old) and fills of our own since a time, the net position of
+    unsettled markets, and ``cash_e6``, what everything on record did to the account's cash."""
     key = {"mode": mode, "since_s": since_s} | _checkpoint(db, mode)
     orders = db.all(
         "SELECT client_order_id, market_ticker, state, acked_count_e2,"
         " extract(epoch FROM greatest(created_at, sent_at, done_at))::float8 AS changed_s,"
         " extract(epoch FROM sent_at)::float8 AS at_s FROM users.orders"
-        " WHERE mode = %(mode)s AND sent_at >= to_timestamp(%(since_s)s) AND state NOT IN ('intent', 'refused')",
+        " WHERE mode = %(mode)s AND state NOT IN ('intent', 'refused') AND (sent_at >= to_timestamp(%(since_s)s) OR"
+        " sent_at IS NOT NULL AND state IN ('intent', 'sending', 'resting', 'partially_filled', 'unknown'))",
         key,
     )
     fills = db.all(

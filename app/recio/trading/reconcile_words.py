@@ -23,6 +23,7 @@ class Told(msgspec.Struct, frozen=True):
     exchange: str
     text: str
     cure: str
+    market_ticker: str = ""
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -87,7 +88,7 @@ def explain(difference: Any) -> Told:
         if about == "fill":
             return _fill(key, ours, theirs)
         if about == "order":
-            return _order(key, ours, theirs)
+            return msgspec.structs.replace(_order(key, ours, theirs), market_ticker=str(difference.get("market", "")))
     except ValueError:
         pass  # another release wrote it in another form: below, word for word
     return Told(about, f"{about.capitalize()} {key}", ours, theirs, why, "Compare both figures on the exchange's page.")
@@ -109,10 +110,10 @@ def _held(position_e2: int) -> str:
 
 
 def _balance(ours: int, theirs: int) -> Told:
-    more = "more" if theirs > ours else "less"
+    more, rests = ("more", "") if theirs > ours else ("less", " An order resting there also holds cash back.")
     return Told(
         "balance", "Cash", _money(ours), _money(theirs),
-        f"The exchange holds {_money(abs(theirs - ours))} {more} than fills, fees and results on record explain.",
+        f"The exchange holds {_money(abs(theirs - ours))} {more} than fills, fees and results on record explain.{rests}",
         "A deposit, a withdrawal or a payment from outside: accept the balance and say which. Anything else: compare fills"
         " and settlements below with the exchange's own page before you trade on.",
     )  # fmt: skip

@@ -50,7 +50,10 @@ def account_page(request: Request, said: Annotated[str, Query(max_length=20)] = 
     return desk.page(request, "account.html", {
         "acct": found, "said": said, "runs": runs, "anchors": anchors[:20], "more_anchors": len(anchors) > 20,
         "detail": {row["market_ticker"]: row for row in found["positions"]},
-        "strangers": [one for one in found["told"] if one.about == "order" and one.ledger == "none"],
+        "strangers": [
+            one for one in found["told"]
+            if one.about == "order" and one.ledger == "none" and one.exchange.startswith(("resting", "partially"))
+        ],
         "fills": account_pages.fills(pool, session.user_id, mode, _NEWEST).rows,
         "settlements": account_pages.settlements(pool, mode, _NEWEST).rows,
     })  # fmt: skip

@@ -83,6 +83,7 @@ ACCOUNT_SCHEMAS: dict[str, dict[str, Any]] = {
         exchange: str
         text: str: what it means
         cure: str
+        market_ticker: str: of an order; else empty
     """),
     "ReconciliationRun": schema("The outcome of one comparison.", """
         reconciliation_id: int
