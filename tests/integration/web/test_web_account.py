@@ -85,7 +85,7 @@ def test_both_books_are_shown_and_a_difference_is_said_in_words(desk: Desk) -> N
     for words in (
         "▲ They differ", "Cash $10.00 $260.00 The exchange holds $250.00 more", "▲ differs by 2", "differs: the ledger has none of it",
         "5 YES", "2 NO", "immediate-or-cancel and fill-or-kill orders only", "its answer was lost: trade_executor looks it up",
-        "Order hand-1 in KX-1 : resting, 0 filled", "bought YES entry 5 60¢",
+        "Order hand-1 in KX-1: resting, 0 filled", "bought YES entry 5 60¢",
     ):  # fmt: skip
         assert words in said, words
     assert "Order hand-2 in" not in said, "what is finished does not rest"
@@ -147,7 +147,7 @@ def test_the_long_lists_page_by_key_and_as_csv(desk: Desk) -> None:
     )
     assert "f-3,'=hand,KX-0,bid,2.50,0.5000,0.012345,True," in csv.body.decode(), "no cell is taken for a formula"
     said = page(user, "/account/fills?market=NOPE")
-    assert "None of a market that begins with NOPE." in said
+    assert "No fill of a market that begins with NOPE." in said
 
 
 @pytest.mark.parametrize(
