@@ -15,6 +15,7 @@ from recio.store import account
 from recio.store.db import Database
 
 MODE = "simulated"
+_LINES = "SELECT actor, detail, remote_addr FROM users.audit_log WHERE action = 'accept balance'"
 _AGREES = {
     "about": "balance",
     "key": "cash",
@@ -175,7 +176,7 @@ def test_a_deposit_is_accepted_by_the_form_without_script(desk: Desk) -> None:
     said = page(user, "/account?said=accepted")
     assert "Accepted. The next reconciliation" in said and "+$250.00 $260.00 admin: deposit" in said
     assert "there is nothing to accept" in said
-    (line,) = desk.db.all("SELECT actor, detail, remote_addr FROM users.audit_log WHERE action = 'accept balance'")
+    (line,) = desk.db.all(_LINES)
     assert (line["actor"], line["remote_addr"]) == ("admin", "127.0.0.1")
     assert line["detail"] == {"ledger": "10.000000", "exchange": "260.000000", "why": "deposit"}
     assert account.cash_anchor(desk.db, MODE) | {"at": 0} == {"balance_e6": 260_000_000, "cash_e6": 0, "at": 0}  # type: ignore[operator]
@@ -202,9 +203,7 @@ def test_the_form_says_what_is_missing_and_keeps_the_reason(desk: Desk) -> None:
         assert answer.status == status and words in answer.body.decode(), (change, answer.status)
         if "why" not in change:
             assert 'value="deposit"' in answer.body.decode(), "what was typed is not lost"
-    assert (
-        len(desk.db.all("SELECT 1 FROM users.cash_anchors")) == 1 and desk.db.all("SELECT 1 FROM users.audit_log") == []
-    )
+    assert len(desk.db.all("SELECT 1 FROM users.cash_anchors")) == 1 and desk.db.all(_LINES) == []
 
 
 @pytest.mark.parametrize(
@@ -258,7 +257,7 @@ def test_refused_in_words_while_anything_else_is_open(desk: Desk, spoil: str, wo
     )
     assert words in page(user, "/account/accept-balance"), "said before anybody types"
     assert len(desk.db.all("SELECT 1 FROM users.cash_anchors")) == 1, "nothing was changed"
-    assert desk.db.all("SELECT 1 FROM users.audit_log WHERE action = 'accept balance'") == []
+    assert desk.db.all(_LINES) == []
 
 
 def test_the_api_accepts_what_was_looked_at_behind_a_recent_password(desk: Desk) -> None:
