@@ -139,6 +139,9 @@ RIGHTS: dict[str, dict[str, str]] = {
         "system.spans": "SELECT, DELETE",
         "users.reconciliations": "SELECT, DELETE",
         "users.decisions": "SELECT, DELETE",
+        "users.login_attempts": "SELECT, DELETE",
+        "users.notifications": "SELECT, DELETE",
+        "system.requests": "SELECT, DELETE",
         "users.trades": "SELECT",
     },
     "system_monitor": _read(_READ_SYSTEM)
