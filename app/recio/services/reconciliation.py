@@ -14,6 +14,7 @@ from recio.services import log
 from recio.services.account_desk import AccountDesk
 from recio.services.ledger_port import Row
 from recio.trading.adopt import ForeignOrder
+from recio.trading.balance import expected_balance
 from recio.trading.events import Mismatch, differences, is_provable
 from recio.trading.reconcile import ExchangeRecords, LedgerRecords, OrderRecord, Reconciliation, reconcile
 from recio.trading.states import order_state_of_answer
@@ -25,7 +26,7 @@ _EDGE_S = 120.0
 _GRACE_S = 15.0  # reads lag writes on the exchange's side
 _INCIDENT = "account differs from ledger"
 _ACTION = (
-    "Compare Account and History; entries wait until both agree. A deposit: recio account accept-balance. An order the"
+    "Compare Account and History; entries wait until both agree. A deposit: accept it on the Account page. An order the"
     " ledger does not know: recio account adopt"
 )
 _LOG_INCIDENT = "trade differs from its log"
@@ -37,10 +38,12 @@ def _exchange_records(desk: AccountDesk, since_s: float) -> tuple[ExchangeRecord
     """Read everything; an ExchangeError passes through: a failed query never means flat."""
     since = int(since_s)
     fills = desk.client.fills(min_ts=since)
+    # What rests is read however old it is: an order placed by hand before the window began holds cash all the same.
+    listed = (*desk.client.orders(min_ts=since), *desk.client.orders(status="resting"))
+    orders = {order.client_order_id or order.order_id: order for order in listed}
     touched: dict[str, float] = {}
     for fill in fills:
         touched[fill.market_ticker] = max(touched.get(fill.market_ticker, 0.0), fill.ts_s)
-    orders = {order.client_order_id or order.order_id: order for order in desk.client.orders(min_ts=since)}
     records = ExchangeRecords(
         orders=[
             OrderRecord(
@@ -92,7 +95,6 @@ def _ledger_records(desk: AccountDesk, since_s: float, anchor: Row | None) -> tu
     for row in [*view["fills"], *view["positions"]]:
         touched[row["market_ticker"]] = max(touched.get(row["market_ticker"], 0.0), row["changed_s"])
     cash_e6: int | None = view["cash_e6"] if view["cash_known"] else None
-    expected = None if anchor is None or cash_e6 is None else anchor["balance_e6"] + cash_e6 - anchor["cash_e6"]
     records = LedgerRecords(
         orders=[
             OrderRecord(
@@ -106,7 +108,7 @@ def _ledger_records(desk: AccountDesk, since_s: float, anchor: Row | None) -> tu
         ],
         fills={row["fill_id"]: row["count_e2"] for row in view["fills"]},
         positions={row["market_ticker"]: row["position_e2"] for row in view["positions"] if row["position_e2"]},
-        balance_e6=expected,
+        balance_e6=expected_balance(anchor, cash_e6),
         settling=frozenset(row["market_ticker"] for row in view["positions"] if row["settling"]),
         touched_s=touched,
         edge=frozenset(key for key, at_s in dated.items() if at_s < since_s + _EDGE_S),
@@ -125,8 +127,10 @@ def reconcile_account(desk: AccountDesk) -> Check:
     ours, cash_e6 = _ledger_records(desk, since_s, anchor)
     theirs, listed = _exchange_records(desk, since_s)
     found: Reconciliation = reconcile(theirs, ours, now_s, grace_s=_GRACE_S)
+    markets = {order.client_order_id: order.market_ticker for order in (*ours.orders, *(theirs.orders or ()))}
     rows = [
         {"about": d.about, "key": d.key, "ledger": d.ledger, "exchange": d.exchange, "why": d.why}
+        | ({"market": markets[d.key]} if d.about == "order" else {})
         | ({"order": _foreign(desk, d.key, listed[d.key])} if d.about == "order" and d.ledger == "none" else {})
         for d in found.differences
     ]

@@ -62,6 +62,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.settings": "SELECT, INSERT, UPDATE",
         "users.tickets": "SELECT, INSERT",
         "users.audit_log": "SELECT, INSERT",
+        "users.cash_anchors": "SELECT, INSERT (mode, balance_e6, cash_e6, why)",
         "system.requests": "SELECT, INSERT (kind, args, asked_by)",  # state and times are the worker's
         "users.api_tokens": "SELECT, INSERT, UPDATE (last_used_at, last_used_from, revoked_at)",
         "users.api_answers": "SELECT, INSERT, UPDATE (status, media_type, body), DELETE",

@@ -31,6 +31,8 @@ TAGS: dict[str, str] = {
 _PARAMETERS = {
     "limit": "How many at most.",
     "before": "The next_before of the page before: entries older than that.",
+    "market": "Only of markets whose ticker begins so.",
+    "differing": "Only those that differed.",
     "trade_id": "The trade's number.",
     "session_id": "The session's session_id in GET /api/sessions.",
     "action": "Only lines of this action; empty: all.",
@@ -68,6 +70,9 @@ _PROBLEMS = {
     503: "The database does not answer, or a fact is missing.",
 }
 _EXAMPLES: dict[tuple[str, str], Any] = {
+    ("/api/account/accept-balance", "post"): {
+        "why": "deposit from my bank", "balance_e6": 260_000_000, "cash_e6": -1_250_000,
+    },
     ("/api/tickets", "post"): {"market_ticker": "KXBTCSIM-26NOV23174630-T118749.99", "side": "yes", "count": "5", "limit_price": "0.60"},
     ("/api/trades/{trade_id}/close", "post"): {"limit_price": "0.55"},
     ("/api/session", "post"): {"login": "admin", "password": "correct horse battery"},

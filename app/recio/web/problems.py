@@ -8,6 +8,7 @@ __all__ = ["PROBLEMS", "title_of", "type_of"]
 
 # code -> title. Other codes are answered too, as RFC 9457's about:blank with the status' own phrase.
 PROBLEMS: dict[str, str] = {
+    "balance_not_accepted": "The balance cannot be taken as right now",
     "bad_request": "The request could not be read",
     "code_required": "The second factor's code is missing",
     "csrf": "The session's token is missing or wrong",
