@@ -18,6 +18,7 @@ from recio.store.pool import Pool
 from recio.web import (
     api_access,
     api_account,
+    api_close_all,
     api_docs,
     api_market,
     api_monitors,
@@ -99,7 +100,7 @@ def create_app(
     )
     for part in (
         static, look, readiness, api_docs, api_access, security_page, audit_page, api_account, api_market, api_monitors,
-        api_trades, stream, metrics, requests, logs, system, history, tokens_page, settings_routes, pages,
+        api_trades, api_close_all, stream, metrics, requests, logs, system, history, tokens_page, settings_routes, pages,
     ):  # fmt: skip
         app.include_router(part.router)
 

@@ -69,6 +69,7 @@ _PROBLEMS = {
 }
 _EXAMPLES: dict[tuple[str, str], Any] = {
     ("/api/tickets", "post"): {"market_ticker": "KXBTCSIM-26NOV23174630-T118749.99", "side": "yes", "count": "5", "limit_price": "0.60"},
+    ("/api/trades/close-all", "post"): {"trade_ids": [12, 13]},
     ("/api/trades/{trade_id}/close", "post"): {"limit_price": "0.55"},
     ("/api/session", "post"): {"login": "admin", "password": "correct horse battery"},
     ("/api/requests", "post"): {"kind": "restart_service", "args": {"service": "db_poller"}},
