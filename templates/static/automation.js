@@ -25,6 +25,7 @@
     $("#watch").hidden = !rows.length; $("#watch-empty").hidden = rows.length > 0;
     $("#watch-age").dataset.at = found.length ? Math.max(...found.map((r) => r.at_ms)) : "";
     if (!found.length) set($("#watch-age"), "");
+    set($("#watch-more"), found.length > MOST ? `${found.length - MOST} more are judged; what acts or comes nearest is shown.` : "");
   }
   on("switches", ({ settings, automation }) => {
     part("auto_entry", settings.auto_entry.enabled, automation.entry); part("auto_stop", settings.auto_stop.enabled, automation.stop);

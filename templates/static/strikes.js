@@ -125,6 +125,7 @@
     const button = nearest.map((tr) => tr && $("[data-order]:not([disabled])", tr)).find(Boolean);
     if (button) button.focus(); else say("No strike can be bought now.");
   }, "Trade page");
-  for (const [keys, what] of [["↑ ↓", "In the strike table: next strike"], ["← →", "In the strike table: YES or NO"], ["Enter", "Open its ticket"]]) key(keys, what, () => {}, "Trade page");
+  // Only listed: these are the table's own (above); as registered keys they would be taken from the whole page.
+  for (const [keys, what] of [["↑ ↓", "In the strike table: next strike"], ["← →", "In the strike table: YES or NO"], ["↵", "In the strike table: open the ticket"]]) key(keys, what, () => {}, "Trade page");
   window.desk.strikes = { event: () => shown?.event_ticker, closes: () => closes, now };
 })();
