@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ __all__ = [
     "submit_close",
     "submit_open",
     "ticket_by_id",
+    "tickets_by_id",
     "wait_decided",
 ]
 
@@ -28,6 +29,13 @@ class Queries(Protocol):
 
     def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
         """The first row, or None."""
+
+
+class Many(Protocol):
+    """What reading several tickets needs of a connection."""
+
+    def all(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
+        """Every row."""
 
 
 class KeyReused(ValueError):
@@ -132,6 +140,12 @@ def ticket_by_id(db: Queries, ticket_id: int) -> dict[str, Any]:
     if row is None:
         raise LookupError(f"no ticket {ticket_id}")
     return row
+
+
+def tickets_by_id(db: Many, ticket_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """State and reason of several tickets, by id; those that do not exist are missing."""
+    rows = db.all("SELECT ticket_id, state, reason FROM users.tickets WHERE ticket_id = ANY(%s)", (list(ticket_ids),))
+    return {row["ticket_id"]: row for row in rows}
 
 
 def wait_decided(db: Queries, ticket_id: int, timeout_s: float = 3.0, poll_s: float = 0.05) -> dict[str, Any]:

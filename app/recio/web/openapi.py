@@ -74,6 +74,7 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
         "why": "deposit from my bank", "balance_e6": 260_000_000, "cash_e6": -1_250_000,
     },
     ("/api/tickets", "post"): {"market_ticker": "KXBTCSIM-26NOV23174630-T118749.99", "side": "yes", "count": "5", "limit_price": "0.60"},
+    ("/api/trades/close-all", "post"): {"trade_ids": [12, 13]},
     ("/api/trades/{trade_id}/close", "post"): {"limit_price": "0.55"},
     ("/api/session", "post"): {"login": "admin", "password": "correct horse battery"},
     ("/api/requests", "post"): {"kind": "restart_service", "args": {"service": "db_poller"}},
