@@ -175,7 +175,8 @@ def _counted(user_id: str, mode: str, wanted: HistoryFilter, groups: Sequence[st
 def curve(db: Queries, user_id: str, mode: str, wanted: HistoryFilter, points: int = 240) -> Row:
     """The running PnL of the filled, finished trades wanted, in the order they closed; the newest CURVE_TRADES at most.
 
-    ``points``: at most about that many rows {n, at, equity_e6}, the last one included; ``drawdown_e6`` with ``peak_n``,
+    ``points``: about that many rows {n, at, equity_e6, fall_e6 below the highest so far}, among them the first, the last
+    and both ends of the deepest fall; ``drawdown_e6`` with ``peak_n``,
     ``peak_at`` (None: the start), ``trough_n``, ``trough_at`` (all None without a fall); ``losing_streak``."""
     where, values = wanted.where(user_id, mode)
     rows = db.all(
@@ -189,15 +190,18 @@ def curve(db: Queries, user_id: str, mode: str, wanted: HistoryFilter, points: i
         " deep AS (SELECT n, at, peak, peak - equity AS fall FROM d WHERE peak > equity ORDER BY peak - equity DESC, n LIMIT 1),"
         " top AS (SELECT min(d.n) AS n, min(d.at) AS at FROM d, deep WHERE d.n < deep.n AND d.equity = deep.peak AND deep.peak > 0),"
         " streak AS (SELECT count(*) AS n FROM d WHERE pnl_e6 < 0 GROUP BY breaks ORDER BY 1 DESC LIMIT 1)"
-        " SELECT 0 AS kind, d.n, d.at, d.equity::bigint AS value FROM d, total WHERE d.n %% total.step = 0 OR d.n IN (1, total.n)"
-        " UNION ALL SELECT 1, n, at, fall::bigint FROM deep UNION ALL SELECT 2, n, at, 0 FROM top WHERE n IS NOT NULL"
-        " UNION ALL SELECT 3, n, NULL, 0 FROM streak ORDER BY 1, 2",
+        " SELECT 0 AS kind, d.n, d.at, d.equity::bigint AS value, (d.peak - d.equity)::bigint AS fall FROM d, total"
+        "  WHERE d.n %% total.step = 0 OR d.n IN (1, total.n, (SELECT n FROM deep), (SELECT n FROM top))"
+        " UNION ALL SELECT 1, n, at, fall::bigint, 0 FROM deep UNION ALL SELECT 2, n, at, 0, 0 FROM top WHERE n IS NOT NULL"
+        " UNION ALL SELECT 3, n, NULL, 0, 0 FROM streak ORDER BY 1, 2",
         [*values, points],
     )
     by = {row["kind"]: row for row in rows if row["kind"]}
     deep, top = by.get(1), by.get(2)
     return {
-        "points": [{"n": r["n"], "at": r["at"], "equity_e6": r["value"]} for r in rows if r["kind"] == 0],
+        "points": [
+            {"n": r["n"], "at": r["at"], "equity_e6": r["value"], "fall_e6": r["fall"]} for r in rows if r["kind"] == 0
+        ],
         "drawdown_e6": deep["value"] if deep else 0,
         "trough_n": deep["n"] if deep else None, "trough_at": deep["at"] if deep else None,
         "peak_n": top["n"] if top else None, "peak_at": top["at"] if top else None,
