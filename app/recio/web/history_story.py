@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
 from recio.trading.ledger import Folded, LedgerError, settle
+from recio.web.view import cents, contracts, dollars, usd
 
 __all__ = ["bill_of", "book_of", "story"]
 
 _LEVELS = 5
+_UNITS: tuple[tuple[str, Callable[[int], str]], ...] = (
+    ("_e6", lambda value: dollars(value, True, 4)), ("_e4", cents), ("count_e2", contracts), ("_e2", usd),
+)  # fmt: skip
 
 
 def story(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The events with ``after_ms``, the time since the one before (None for the first)."""
+    """The events with ``after_ms``, the time since the one before (None for the first), and ``said``: their detail as text."""
     found: list[dict[str, Any]] = []
     last = None
     for event in events:
         after = None if last is None else round((event["at"] - last).total_seconds() * 1000)
-        found.append({**event, "after_ms": after})
+        said = [_said(name, value) for name, value in event["detail"].items() if value not in ("", None)]
+        found.append({**event, "after_ms": after, "said": ", ".join(said)})
         last = event["at"]
     return found
+
+
+def _said(name: str, value: Any) -> str:
+    """One entry of an event's detail in the page's units: limit_price_e4 7200 -> "limit price 72¢"."""
+    for ending, written in _UNITS:
+        if name.endswith(ending) and isinstance(value, int):
+            return f"{name[:-3].replace('_', ' ')} {written(value)}"
+    return f"{name.replace('_', ' ')} {value}"
 
 
 def book_of(entry: Mapping[str, Any] | None) -> list[tuple[list[int] | None, list[int] | None]] | None:

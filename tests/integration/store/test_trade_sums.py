@@ -79,7 +79,10 @@ def _apply(owner: Database, manager: Database, steps: list[Any]) -> None:
                 ledger.update_trade(manager, USER, trade_id, facts)
 
 
-_CELLS = "user_id, mode, weekday, hour, series_ticker, monitor_id, side, source, ending, outcome, trades, count_e2, cost_e6, fees_e6, pnl_e6"
+_CELLS = (
+    "user_id, mode, weekday, hour, series_ticker, monitor_id, side, source, ending, outcome,"
+    " trades, count_e2, cost_e6, fees_e6, pnl_e6"
+)
 
 
 def _rows(owner: Database, table: str) -> list[dict[str, Any]]:
