@@ -18,6 +18,7 @@ from typing import Any
 from recio.store import (
     account,
     frame_queries,
+    history_queries,
     ledger,
     market_data,
     metrics_queries,
@@ -32,6 +33,7 @@ from recio.store import (
     web_queries,
 )
 from recio.store.db import Database
+from recio.store.history_queries import HistoryFilter
 from recio.store.web_queries import TradeFilter
 
 __all__ = ["BIG", "ELSEWHERE", "GROWS", "HOT", "Ledger", "Watched", "all_queries", "fill", "plan_of"]
@@ -66,7 +68,13 @@ _FILTERS = {
     "closed": TradeFilter(),
     "won": TradeFilter(outcome="won"),
     "series": TradeFilter(series="KXBTCD", side="yes"),
-    "today": TradeFilter(state="all", since=datetime.now(UTC) - timedelta(hours=20)),
+}
+_PAST = {
+    "a day": HistoryFilter(since=datetime.now(UTC) - timedelta(hours=20), hour=9, weekday=1),
+    "a year": HistoryFilter(since=datetime.now(UTC) - timedelta(days=365)),
+    "all": HistoryFilter(),
+    "live too": HistoryFilter(state="all"),
+    "stopped": HistoryFilter(since=datetime.now(UTC) - timedelta(hours=20), exit="stopped"),
 }
 
 
@@ -152,7 +160,6 @@ HOT: dict[str, Call] = {
     ),
     "web_queries.trades (won)": lambda db, at: web_queries.trades(db, USER, MODE, _FILTERS["won"], 50, None),
     "web_queries.trades (series)": lambda db, at: web_queries.trades(db, USER, MODE, _FILTERS["series"], 50, None),
-    "web_queries.trade_totals (today)": lambda db, at: web_queries.trade_totals(db, USER, MODE, _FILTERS["today"]),
     "web_queries.trade": lambda db, at: web_queries.trade(db, USER, at.newest),
     "web_queries.trade_detail": lambda db, at: web_queries.trade_detail(db, USER, at.newest),
     "web_queries.ticket_id_of": lambda db, at: web_queries.ticket_id_of(db, USER, "ticket-00000001"),
@@ -161,6 +168,15 @@ HOT: dict[str, Call] = {
     "mode_queries.unfinished": lambda db, at: mode_queries.unfinished(db, USER, MODE),
     "notify_queries.collect": lambda db, at: notify_queries.collect(db, USER, MODE, ["unknown"]),
     "web_queries.account": lambda db, at: web_queries.account(db, USER, MODE),
+    "history_queries.figures (a day)": lambda db, at: history_queries.figures(
+        db, USER, MODE, _PAST["a day"], tuple(history_queries.GROUPS)
+    ),
+    "history_queries.figures (stopped)": lambda db, at: history_queries.figures(db, USER, MODE, _PAST["stopped"]),
+    "history_queries.curve (a day)": lambda db, at: history_queries.curve(db, USER, MODE, _PAST["a day"]),
+    "history_queries.entries": lambda db, at: history_queries.entries(db, USER, MODE, _PAST["a day"], 1_000),
+    "history_queries.at_entry": lambda db, at: history_queries.at_entry(db, at.newest),
+    "history_queries.neighbours": lambda db, at: history_queries.neighbours(db, USER, MODE, at.newest),
+    "history_queries.trace": lambda db, at: history_queries.trace(db, at.newest, [2 * at.newest]),
     "metrics_queries.feed_ages": lambda db, at: metrics_queries.feed_ages(db, MODE),
     "metrics_queries.orders_unfinished": lambda db, at: metrics_queries.orders_unfinished(db, USER, MODE),
     "metrics_queries.orders_today": lambda db, at: metrics_queries.orders_today(db, USER, MODE),
@@ -173,14 +189,33 @@ GROWS: dict[str, tuple[str, Call]] = {
         "cash and positions of all fills, once in 30 s by kalshi_account_sync, never on an order's way",
         lambda db, at: account.ledger_view(db, MODE, time.time() - 3_600),
     ),
-    "web_queries.trade_totals (all)": (
-        "totals of all trades ever, when the user asks for them",
-        lambda db, at: web_queries.trade_totals(db, USER, MODE, _FILTERS["closed"]),
+    "history_queries.figures (all)": (
+        "every group's sums of all trades ever, from the sums the database keeps: as many as kinds of trades there are",
+        lambda db, at: history_queries.figures(db, USER, MODE, _PAST["all"], tuple(history_queries.GROUPS)),
+    ),
+    "history_queries.figures (all, live too)": (
+        "the same, and the live trades by their index",
+        lambda db, at: history_queries.figures(db, USER, MODE, _PAST["live too"], tuple(history_queries.GROUPS)),
+    ),
+    "history_queries.figures (a year)": (
+        "every group's sums of a year's trades, when the user asks for them; the page opens with 30 days",
+        lambda db, at: history_queries.figures(db, USER, MODE, _PAST["a year"], tuple(history_queries.GROUPS)),
+    ),
+    "history_queries.figures (all, one by one)": (
+        "what the sums kept replace; asked where a filter is more than they know",
+        lambda db, at: history_queries.figures(
+            db, USER, MODE, _PAST["all"], tuple(history_queries.GROUPS), one_by_one=True
+        ),
+    ),
+    "history_queries.curve (all)": (
+        "the newest CURVE_TRADES, when the user asks for all trades ever",
+        lambda db, at: history_queries.curve(db, USER, MODE, _PAST["all"]),
     ),
 }
 
 # Public functions of the same modules that read or write nothing whose size depends on the number of trades.
 ELSEWHERE: dict[str, str] = {
+    "history_queries.filter_values": "monitors",
     "mode_queries.signed": "one row a mode",
     "notify_queries.due": "what waits to be sent, by its index",
     "notify_queries.settle": "one row, by its key",
@@ -243,6 +278,7 @@ def all_queries() -> Iterator[str]:
         "frame_queries",
         "metrics_queries",
         "desk_queries",
+        "history_queries",
     ):
         found = importlib.import_module(f"recio.store.{module}")
         for name in found.__all__:
@@ -312,6 +348,7 @@ def fill(db: Database, trades: int, *, first: bool = True) -> Ledger:
     for table, column in _IDENTITIES:
         db.run(f"SELECT setval(pg_get_serial_sequence('users.{table}', '{column}'), max({column})) FROM users.{table}")  # noqa: S608
     db.run("SET session_replication_role = DEFAULT")
+    db.run("INSERT INTO users.trade_sums SELECT * FROM users.trade_sums_anew")  # no trigger saw the rows above
     account.advance_checkpoint(db, MODE)  # as kalshi_account_sync does, a little at a time
     db.run("VACUUM (ANALYZE)")
     row = db.one("SELECT * FROM users.orders WHERE trade_id = %s ORDER BY order_id LIMIT 1", (newest,))

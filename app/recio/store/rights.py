@@ -51,6 +51,7 @@ RIGHTS: dict[str, dict[str, str]] = {
     "main_app": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
         "users.monitors": "SELECT, INSERT, UPDATE",
+        "users.trade_sums": "SELECT",
         # The address holds secrets: it may be written and emptied, never read.
         "users.notify_targets": "SELECT (target_id, user_id, name, kind, hint, events, quiet_from, quiet_to, zone, enabled,"
         " created_at, removed_at), INSERT, UPDATE (removed_at, enabled, address)",
