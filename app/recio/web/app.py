@@ -21,6 +21,7 @@ from recio.web import (
     api_docs,
     api_market,
     api_monitors,
+    api_research,
     api_trades,
     audit_page,
     errors,
@@ -98,7 +99,7 @@ def create_app(
         meter=desk.meter,
     )
     for part in (
-        static, look, readiness, api_docs, api_access, security_page, audit_page, api_account, api_market, api_monitors,
+        static, look, readiness, api_docs, api_access, security_page, audit_page, api_account, api_market, api_monitors, api_research,
         api_trades, stream, metrics, requests, logs, system, history, tokens_page, settings_routes, pages,
     ):  # fmt: skip
         app.include_router(part.router)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from recio.web.schemas_host import HOST_SCHEMAS
+from recio.web.schemas_research import RESEARCH_SCHEMAS
 from recio.web.shape import schema
 
 __all__ = ["PROBLEM", "SCHEMAS", "schema"]
@@ -388,4 +389,4 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Strategy": schema("A strategy.", "strategy: str\nabout: str\ndefaults: map any"),
     "MonitorVersion": schema("What a monitor was.", "version: int\nvalue: map any\nchanged_at_ms: int\nchanged_by: str"),
     "MonitorVersions": schema("Newest first.", "versions: []@MonitorVersion\nnext_before: int?: before of the next page; null on the last"),
-} | HOST_SCHEMAS  # fmt: skip
+} | HOST_SCHEMAS | RESEARCH_SCHEMAS  # fmt: skip
