@@ -193,12 +193,10 @@ def cancel_form(request: Request, run_id: RunId) -> Response:
     return RedirectResponse(f"/research?asked={run_id}#runs", status_code=303)
 
 
-@router.get("/research/runs/{run_id}/{file}")
-def run_file(request: Request, run_id: RunId, file: File, save: bool = False) -> Response:
+@router.get("/research/runs/{run_id}/download/{file}")
+def run_file(request: Request, run_id: RunId, file: File) -> Response:
     """A file of its report: the page to look at, the rest to keep."""
-    return report_answer(
-        desk_of(request), session_of(request), run_id, file, as_page=file == "report.html" and not save
-    )
+    return report_answer(desk_of(request), session_of(request), run_id, file, as_page=file == "report.html")
 
 
 @router.get("/research/compare")
