@@ -182,7 +182,7 @@ def run_page(request: Request, run_id: RunId) -> Response:
     summary = row["summary"]
     return desk.page(request, "research_run.html", {
         "r": row, "figures": view.figures(summary) if summary else None, "sampled": view.sampled(summary) if summary else [],
-        "settings": view.differing(row["wish"]), "files": list(FILES), "known": row["wish"].get("strategy") in STRATEGIES,
+        "changed": view.differing(row["wish"]), "files": list(FILES), "known": row["wish"].get("strategy") in STRATEGIES,
     })  # fmt: skip
 
 
