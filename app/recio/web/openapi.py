@@ -51,6 +51,7 @@ _PARAMETERS = {
     "limit_price": "Dollars of the side bought, between 0 and 1, on the market's grid.",
     "seconds": "How far back; seconds.",
     "request_id": "The request's number.",
+    "run_id": "The run's number.",
     "service": "A service's name; empty: all.",
     "level": "The least urgent level shown.",
     "text": "What a line must hold, whatever its case.",
@@ -78,6 +79,9 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
     ("/api/trades/{trade_id}/close", "post"): {"limit_price": "0.55"},
     ("/api/session", "post"): {"login": "admin", "password": "correct horse battery"},
     ("/api/requests", "post"): {"kind": "restart_service", "args": {"service": "db_poller"}},
+    ("/api/research/runs", "post"): {
+        "kind": "backtest", "days": 7, "seed": 1, "strategy": "quarter_hour", "settings": {"min_probability_percent": 90},
+    },
     ("/api/look", "put"): {"theme": "dark", "zone": "Europe/Berlin"},
     ("/api/session/confirm", "post"): {"password": "correct horse battery"},
     ("/api/password", "put"): {"current": "correct horse battery", "new": "another long sentence"},

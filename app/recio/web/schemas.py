@@ -7,6 +7,7 @@ from typing import Any
 
 from recio.web.schemas_account import ACCOUNT_SCHEMAS
 from recio.web.schemas_host import HOST_SCHEMAS
+from recio.web.schemas_research import RESEARCH_SCHEMAS
 from recio.web.schemas_ticket import TICKET_SCHEMAS
 from recio.web.shape import schema
 
@@ -276,4 +277,4 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Strategy": schema("A strategy.", "strategy: str\nabout: str\ndefaults: map any"),
     "MonitorVersion": schema("What a monitor was.", "version: int\nvalue: map any\nchanged_at_ms: int\nchanged_by: str"),
     "MonitorVersions": schema("Newest first.", "versions: []@MonitorVersion\nnext_before: int?: before of the next page; null on the last"),
-} | ACCOUNT_SCHEMAS | HOST_SCHEMAS | TICKET_SCHEMAS  # fmt: skip
+} | ACCOUNT_SCHEMAS | HOST_SCHEMAS | RESEARCH_SCHEMAS | TICKET_SCHEMAS  # fmt: skip
