@@ -8,6 +8,7 @@ A worker that died in between left the old one beside: the next one puts it back
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -102,7 +103,8 @@ def mend() -> list[str]:
             found.append(mode)
             if mode == load_settings().mode:
                 for name in SIGNERS:
-                    restart(name)
+                    with contextlib.suppress(WorkFailed):  # its health says what is wrong with it
+                        restart(name)
     return found
 
 
