@@ -291,6 +291,25 @@ def test_a_key_that_is_removed_is_gone_with_what_was_told_of_it(host: Host) -> N
     assert host.said == [], "nobody signs with it: nobody restarts"
 
 
+def test_removing_the_key_in_use_waits_for_what_is_open_and_leaves_a_desk_that_reads(host: Host) -> None:
+    (host.etc / "keys/demo").mkdir()
+    (host.etc / "keys/demo/private_key").write_text(another_key())
+    for place in ("settings.yml", "modes/demo.yml"):
+        text = (host.etc / "modes/demo.yml").read_text().replace("key_id: ''", "key_id: 'demo-key-1234'")
+        (host.etc / place).write_text(text)
+    trade_with_order(host.owner, "open", None)
+    host.owner.run("UPDATE users.trades SET mode = 'demo'")
+    state, result = host.ask("remove_exchange_key", mode="demo")
+    assert (state, "trade 1 (open) is not finished" in result) == ("failed", True)
+    assert host.settings() == "demo-key-1234"
+    host.owner.run("UPDATE users.trades SET state = 'closed'")
+    state, result = host.ask("remove_exchange_key", mode="demo")
+    assert (state, "the desk only reads until" in result) == ("done", True), result
+    assert list((host.etc / "keys/demo").iterdir()) == [], "the folder stays: systemd asks for it"
+    assert host.settings() == host.settings("modes/demo.yml") == ""
+    assert host.said == ["stop recio-trade_executor.service", *(f"restart {name}" for name in exchange_key.SIGNERS)]
+
+
 @pytest.mark.parametrize("mode", ["live", "paper"])
 def test_no_key_of_a_mode_that_is_not_there_yet_is_kept_and_its_file_is_gone(host: Host, mode: str) -> None:
     state, result = host.give(another_key(), "live-key-1234", mode)
