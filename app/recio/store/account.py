@@ -16,9 +16,11 @@ if TYPE_CHECKING:  # the services that import this module have no pool
 
 __all__ = [
     "advance_checkpoint",
+    "agreed_at_s",
     "cash_anchor",
     "close_incident",
     "fills_since_s",
+    "foreign_orders",
     "ledger_cash",
     "ledger_positions",
     "ledger_view",
@@ -142,6 +144,30 @@ def save_reconciliation(db: Database, mode: str, differences: Sequence[dict[str,
         "INSERT INTO users.reconciliations (mode, ok, differences) VALUES (%s, %s, %s)",
         (mode, not differences, Json(list(differences))),
     )
+
+
+def agreed_at_s(db: Database, mode: str) -> float | None:
+    """When ledger and exchange last agreed, in epoch seconds; None: never, or so long ago that it is not kept."""
+    row = db.one(
+        "SELECT extract(epoch FROM at)::float8 AS at_s FROM users.reconciliations WHERE mode = %s AND ok"
+        " ORDER BY reconciliation_id DESC LIMIT 1",
+        (mode,),
+    )
+    return None if row is None else float(row["at_s"])
+
+
+def foreign_orders(db: Database, mode: str) -> tuple[float, list[dict[str, Any]]]:
+    """Orders the exchange has and the ledger does not, by the newest reconciliation: its age in seconds, and the records as
+    recio.trading.adopt.ForeignOrder has them, oldest first. Raises LookupError when there was no reconciliation."""
+    row = db.one(
+        "SELECT extract(epoch FROM now() - at)::float8 AS age_s, differences FROM users.reconciliations WHERE mode = %s"
+        " ORDER BY reconciliation_id DESC LIMIT 1",
+        (mode,),
+    )
+    if row is None:
+        raise LookupError(f"ledger and exchange have not been compared yet in mode {mode}")
+    found = [d["order"] for d in row["differences"] if d["about"] == "order" and "order" in d]
+    return row["age_s"], sorted(found, key=lambda order: order["created_s"])
 
 
 def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, Any]:

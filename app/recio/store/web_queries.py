@@ -29,7 +29,6 @@ __all__ = [
     "today",
     "trade",
     "trade_detail",
-    "trade_totals",
     "trades",
 ]
 
@@ -173,20 +172,6 @@ def trades(db: Queries, user_id: str, mode: str, wanted: TradeFilter, limit: int
         f" WHERE {where} ORDER BY t.trade_id DESC LIMIT %s",
         [*values, limit],
     )
-
-
-def trade_totals(db: Queries, user_id: str, mode: str, wanted: TradeFilter) -> Row:
-    """Count, wins, losses, contracts, PnL and fees of the trades wanted."""
-    where, values = wanted.where(user_id, mode)
-    row = db.one(
-        "SELECT count(*) AS trades, count(*) FILTER (WHERE t.pnl_e6 > 0) AS wins,"  # noqa: S608 - parts from code
-        " count(*) FILTER (WHERE t.pnl_e6 < 0) AS losses, coalesce(sum(t.entry_count_e2), 0)::bigint AS entry_count_e2,"
-        " coalesce(sum(t.pnl_e6), 0)::bigint AS pnl_e6, coalesce(sum(t.fees_e6), 0)::bigint AS fees_e6,"
-        f" coalesce(sum(t.entry_cost_e6), 0)::bigint AS entry_cost_e6 FROM users.trades t WHERE {where}",
-        values,
-    )
-    assert row is not None  # noqa: S101 - an aggregate has one row
-    return row
 
 
 def trade(db: Queries, user_id: str, trade_id: int) -> Row | None:

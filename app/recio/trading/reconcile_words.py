@@ -123,7 +123,7 @@ def _position(ticker: str, ours: int, theirs: int) -> Told:
     return Told(
         "position", f"Position {ticker}", _held(ours), _held(theirs),
         "The contracts held are not what the fills on record add up to.",
-        "Look at this market's fills below: one marked “not ours” was traded by hand at the exchange, and is closed there."
+        "Look at this market's fills below: one marked “not ours” is of an order the ledger does not know: adopt it."
         " If none is, a fill is missing; it comes with the next reads, or kalshi_account_sync says why not.",
     )  # fmt: skip
 
@@ -132,8 +132,8 @@ def _fill(key: str, ours: str, theirs: str) -> Told:
     mine, other = (text if text == "none" else f"{_count(int(text))} contracts" for text in (ours, theirs))
     if ours == "none":
         text, cure = (
-            "The exchange reports a fill of an order this desk did not send, or one that was not read yet.",
-            "An order placed by hand at the exchange: close what it bought there. Else it comes with the next reads.",
+            "The exchange reports a fill of an order the ledger does not know, or one that was not read yet.",
+            "Its order stands in this list too: `recio account adopt` takes both. Else it comes with the next reads.",
         )
     elif theirs == "none":
         text, cure = (
@@ -159,8 +159,11 @@ def _state(text: str) -> str:
 def _order(key: str, ours: str, theirs: str) -> Told:
     mine, other = _state(ours), _state(theirs)
     if ours == "none":
-        text = "The exchange has an order this desk did not send: it was placed by hand, or by another program."
-        cure = "If it rests, cancel it on the exchange's own page. Comparisons look back one hour: a finished one drops out."
+        text = "The exchange has an order the ledger does not know: placed elsewhere, or lost with the database's last seconds."
+        cure = (
+            "`recio account adopt` on the host takes it into the ledger, as a trade that is held and protected like any"
+            " other. If it still rests, cancel it on the exchange's own page first."
+        )
     elif theirs == "none":
         text = "The ledger says this order reached the exchange; the exchange does not list it."
         cure = "Look for its id on the exchange's own page; `recio logs trade_executor` on the host says what was answered."

@@ -161,6 +161,8 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
     decide(desk.db, "refused", "a test")
     live = make_trade(desk.db, state="open", entry_count_e2=500)
     check("/api/trades/{trade_id}/close", "post", f"/api/trades/{live}/close", {})
+    decide(desk.db, "refused", "a test")
+    check("/api/trades/close-all", "post", "/api/trades/close-all", {})
     check("/api/trades/{trade_id}", "get", "/api/trades/999999", status=404)
     check("/api/tickets", "post", "/api/tickets", {"side": 1, "count": None, "x": 2}, status=422)
     check("/api/session", "post", "/api/session", {"login": "admin", "password": "correct horse battery"})

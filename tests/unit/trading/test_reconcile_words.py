@@ -24,7 +24,7 @@ def told(about: str, key: str, ledger: str, exchange: str) -> dict[str, str]:
         (told("balance", "cash", "0", "-1234567890"), "Cash", "$0.00", "−$1,234.57", "less"),
         (told("position", "T", "500", "-25"), "Position T", "5 YES", "0.25 NO", "Look at this market's fills"),
         (told("position", "T", "0", "100"), "Position T", "none", "1 YES", "not ours"),
-        (told("fill", "f-1", "none", "300"), "Fill f-1", "none", "3 contracts", "did not send"),
+        (told("fill", "f-1", "none", "300"), "Fill f-1", "none", "3 contracts", "does not know"),
         (told("fill", "f-1", "300", "none"), "Fill f-1", "3 contracts", "none", "does not list"),
         (told("fill", "f-1", "300", "200"), "Fill f-1", "3 contracts", "2 contracts", "not the same"),
         (told("order", "c", "none", "resting 0"), "Order c", "none", "resting, 0 filled", "cancel it on the exchange's own"),
