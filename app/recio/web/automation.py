@@ -78,8 +78,9 @@ def stop_sentence(settings: Mapping[str, Any], live: Sequence[Mapping[str, Any]]
 def _written(fields: Sequence[catalog.Field], value: Mapping[str, Any]) -> list[dict[str, str]]:
     """A setting's keys as people read them."""
     return [
-        {"label": field.label, "value": catalog.to_shown(field, value[field.key]) or "none", "unit": field.unit}
+        {"label": field.label, "value": shown or "none", "unit": field.unit if shown else ""}
         for field in fields
+        for shown in [catalog.to_shown(field, value[field.key])]
     ]
 
 
