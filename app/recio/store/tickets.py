@@ -12,8 +12,16 @@ from psycopg2.extras import Json
 from recio.store.db import Params
 
 __all__ = [
-    "KeyReused", "Queries", "Submitted", "submit_close", "submit_open", "ticket_by_id", "tickets_by_id", "wait_decided",
-]  # fmt: skip
+    "KeyReused",
+    "Queries",
+    "Submitted",
+    "submit_adopt",
+    "submit_close",
+    "submit_open",
+    "ticket_by_id",
+    "tickets_by_id",
+    "wait_decided",
+]
 
 
 class Queries(Protocol):
@@ -105,6 +113,25 @@ def submit_close(
 ) -> Submitted:
     """Ask to close a trade now; without a limit trade_manager takes the book's price with the exit collar."""
     return _submit(db, (user_id, mode, key, source, "close", None, None, None, limit_price_e4, trade_id, None, None))
+
+
+def submit_adopt(
+    db: Queries, *, user_id: str, mode: str, order: Mapping[str, Any], trade_id: int | None = None
+) -> Submitted:
+    """Ask that an order the exchange has and the ledger lost be put on record; ``order`` as recio.trading.adopt.ForeignOrder
+    has it, ``trade_id`` the trade it closed where that is not clear. Repeated for a refused one it asks anew."""
+    for attempt in range(100):
+        key = f"adopt-{order['client_order_id']}-{attempt}"
+        made = _submit(
+            db,
+            (
+                user_id, mode, key, "cli", "adopt", order["market_ticker"], None, order["count_e2"], None, trade_id, None,
+                Json(dict(order)),
+            ),
+        )  # fmt: skip
+        if not made.replayed or ticket_by_id(db, made.ticket_id)["state"] != "refused":
+            return made
+    raise KeyReused(f"order {order['client_order_id']} was refused a hundred times; see its tickets' reasons")
 
 
 def ticket_by_id(db: Queries, ticket_id: int) -> dict[str, Any]:

@@ -110,15 +110,6 @@ def trade_page(
     })  # fmt: skip
 
 
-@router.get("/account")
-def account_page(request: Request) -> Response:
-    """Balance, positions, fills, settlements, reconciliation."""
-    desk, session = desk_of(request), session_of(request)
-    return desk.page(
-        request, "account.html", {"account": queries.account(desk.pool, session.user_id, desk.settings.mode)}
-    )
-
-
 @router.get("/settings")
 def settings_page(request: Request, said: Annotated[str, Query(max_length=20)] = "") -> Response:
     """The switches' settings and the monitors."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from recio.web.schemas_account import ACCOUNT_SCHEMAS
 from recio.web.schemas_host import HOST_SCHEMAS
+from recio.web.schemas_research import RESEARCH_SCHEMAS
 from recio.web.schemas_ticket import TICKET_SCHEMAS
 from recio.web.shape import schema
 
@@ -240,56 +242,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         trade: @Trade?
     """),
     "Today": _DAY,
-    "Account": schema("The account as the exchange has it, and whether the ledger agrees.", """
-        mode: str
-        now_ms: int
-        today: @Today
-        balance: @Balance?: null: never seen
-        positions: []@Position
-        reconciliation: @Reconciliation?
-        resting_orders: []@UnfinishedOrder: every order that is not finished, unknown ones too
-        fills: []@Fill: the newest 20
-        settlements: []@Settlement: the newest 20
-    """),
-    "Balance": schema("Cash.", "balance_e6: int\nportfolio_e6: int\nseen_at_ms: int\nage_s: num"),
-    "Position": schema("A position as the exchange reports it.", """
-        market_ticker: str
-        position_e2: int: contracts; above 0 YES, below 0 NO
-        exposure_e6: int
-        fees_e6: int
-        seen_at_ms: int
-        age_s: num
-    """),
-    "Reconciliation": schema("The last comparison of ledger and exchange.", "at_ms: int\nok: bool\ndifferences: any\nage_s: num"),
-    "UnfinishedOrder": schema("An order that is not finished.", """
-        order_id: int
-        trade_id: int
-        market_ticker: str
-        purpose: entry|exit
-        side: yes|no
-        count_e2: int: contracts
-        limit_price_e4: int
-        state: intent|sending|resting|partially_filled|unknown
-        reason: str
-        created_at_ms: int
-    """),
-    "Fill": schema("A fill.", """
-        fill_id: str
-        market_ticker: str
-        book_side: bid|ask
-        count_e2: int: contracts
-        yes_price_e4: int
-        fee_e6: int
-        is_taker: bool
-        filled_at_ms: int
-    """),
-    "Settlement": schema("A settled market.", """
-        market_ticker: str
-        result: str
-        settlement_value_e4: int?: of a YES contract; null: void
-        revenue_e6: int?
-        settled_at_ms: int
-    """),
     "Status": schema("The services, as `recio status --json` tells it.", """
         version: str
         mode: str
@@ -325,4 +277,4 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Strategy": schema("A strategy.", "strategy: str\nabout: str\ndefaults: map any"),
     "MonitorVersion": schema("What a monitor was.", "version: int\nvalue: map any\nchanged_at_ms: int\nchanged_by: str"),
     "MonitorVersions": schema("Newest first.", "versions: []@MonitorVersion\nnext_before: int?: before of the next page; null on the last"),
-} | HOST_SCHEMAS | TICKET_SCHEMAS  # fmt: skip
+} | ACCOUNT_SCHEMAS | HOST_SCHEMAS | RESEARCH_SCHEMAS | TICKET_SCHEMAS  # fmt: skip

@@ -136,8 +136,12 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
         ("/livez", "/livez"), ("/api/openapi.json", "/api/openapi.json"),
         ("/api/audit", "/api/audit?limit=1"), ("/api/sessions", "/api/sessions"),
         ("/api/logs", "/api/logs"),
+        ("/api/account/fills", "/api/account/fills"), ("/api/account/settlements", "/api/account/settlements"),
+        ("/api/account/reconciliations", "/api/account/reconciliations"),
     ):  # fmt: skip
         check(path, "get", address)
+    accept = {"why": "a deposit", "balance_e6": 1, "cash_e6": 0}
+    check("/api/account/accept-balance", "post", "/api/account/accept-balance", accept, status=409)
     check("/api/settings/{name}", "put", "/api/settings/kill_switch", {"on": False, "why": "x"})
     check("/api/look", "put", "/api/look", {"clock": "12"})
     check("/api/look", "get", "/api/look")
