@@ -93,6 +93,13 @@ def _order_row(at: Ledger) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _known_row(at: Ledger) -> dict[str, Any]:
+    then = datetime.now(UTC)
+    return _order_row(at) | {
+        "state": "cancelled", "reason": "", "exchange_order_id": at.key(), "acked_count_e2": 0, "sent_at": then,
+    }  # fmt: skip
+
+
 def _fill_row(at: Ledger) -> tuple[Any, ...]:
     return (at.key(), at.key(), at.ticker, "bid", 100, 5_000, 0, True, datetime.now(UTC) - timedelta(days=9))
 
@@ -109,6 +116,7 @@ HOT: dict[str, Call] = {
     "ledger.market_row": lambda db, at: ledger.market_row(db, MODE, at.ticker),
     "ledger.trade_by_id": lambda db, at: ledger.trade_by_id(db, USER, at.newest),
     "ledger.insert_order": lambda db, at: ledger.insert_order(db, _order_row(at)),
+    "ledger.insert_known_order": lambda db, at: ledger.insert_known_order(db, _known_row(at)),
     "ledger.claim_intent": lambda db, at: ledger.claim_intent(db, MODE),
     "ledger.finish_order": lambda db, at: ledger.finish_order(db, at.order, "filled", ""),
     "ledger.unfinished_orders": lambda db, at: ledger.unfinished_orders(db, MODE),
@@ -126,7 +134,11 @@ HOT: dict[str, Call] = {
     "tickets.submit_close": lambda db, at: tickets.submit_close(
         db, user_id=USER, mode="bench", key=at.key(), source="cli", trade_id=at.newest
     ),
+    "tickets.submit_adopt": lambda db, at: tickets.submit_adopt(
+        db, user_id=USER, mode="bench", order={"client_order_id": at.key(), "market_ticker": at.ticker, "count_e2": 100}
+    ),
     "tickets.ticket_by_id": lambda db, at: tickets.ticket_by_id(db, at.newest),
+    "tickets.tickets_by_id": lambda db, at: tickets.tickets_by_id(db, [at.newest, at.newest - 1]),
     "account.record_fills": lambda db, at: account.record_fills(db, "bench", [_fill_row(at)]),
     "account.record_settlements": lambda db, at: account.record_settlements(
         db, "bench", [(at.key(), "yes", 10_000, 0, datetime.now(UTC))]
@@ -217,6 +229,8 @@ ELSEWHERE: dict[str, str] = {
     "account.save_balance": "one row a mode",
     "account.save_positions": "open positions only",
     "account.save_reconciliation": "an insert; kept seven days",
+    "account.agreed_at_s": "the newest good reconciliation; kept seven days",
+    "account.foreign_orders": "the newest reconciliation, by its key",
     "account.cash_anchor": "by its index; a handful of rows",
     "account.set_cash_anchor": "an insert of a handful",
     "order_groups.save_group": "one row a day",

@@ -24,6 +24,7 @@ ansible_facts: {description: The fact recio., type: dict, returned: always}
 import fcntl
 import glob
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -170,10 +171,20 @@ def releases(home):
         "canary": text("/var/lib/recio/deploy/canary").strip(),
         "key_id": text("/etc/recio/keys/key_id").strip(),
         "keys": all(
-            os.path.exists("/etc/recio/keys/" + n) for n in ("kalshi_private.pem", "kalshi_public.pem", "key_id")
+            os.path.exists("/etc/recio/keys/" + n) for n in ("simulated/private_key", "kalshi_public.pem", "key_id")
         ),
+        "exchange_keys": page_keys(),
         "web_key": os.path.exists("/etc/recio/keys/web_key"),
     }
+
+
+def page_keys():
+    """By mode the ids of the keys that were given on the page; no secrets."""
+    try:
+        found = json.loads(text("/etc/recio/exchange_keys.json") or "{}")
+        return {mode: record["key_id"] for mode, record in found.items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def backups():

@@ -61,7 +61,7 @@
       if (!li) {
         li = $("#request-row").content.firstElementChild.cloneNode(true);
         li.dataset.requestId = r.request_id;
-        set($("b", li), `${r.kind.replaceAll("_", " ")} ${Object.values(r.args).join(" ")}`);
+        set($("b", li), `${r.kind.replaceAll("_", " ")} ${Object.entries(r.args).flatMap(([name, value]) => name === "secret" ? [] : value).join(" ")}`);
         set($("small", li), `${f.time(r.asked_at_ms)} by ${r.asked_by}`);
         list.prepend(li);
       }

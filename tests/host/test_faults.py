@@ -20,7 +20,7 @@ import json, pathlib
 from recio.contract.settings import load_settings
 from recio.exchange.kalshi.client import KalshiClient
 settings, keys = load_settings(), pathlib.Path("/etc/recio/keys")
-client = KalshiClient(settings.kalshi.rest_url, settings.kalshi.key_id, (keys / "kalshi_private.pem").read_bytes())
+client = KalshiClient(settings.kalshi.rest_url, settings.kalshi.key_id, (keys / "simulated" / "private_key").read_bytes())
 print(json.dumps([[o.client_order_id, o.status, o.fill_count_e2] for o in client.orders()]))
 """
 

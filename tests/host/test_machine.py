@@ -58,7 +58,7 @@ def test_firewall_drops_by_default(remote: Remote) -> None:
         ("/etc/recio/contract.yml", 0o644, "root"),
         ("/etc/recio/settings.yml", 0o644, "root"),
         ("/etc/recio/keys", 0o700, "root"),
-        ("/etc/recio/keys/kalshi_private.pem", 0o600, "root"),
+        ("/etc/recio/keys/simulated/private_key", 0o600, "root"),
         ("/var/lib/recio/simulator", 0o700, "recio_simulator"),
     ],
 )

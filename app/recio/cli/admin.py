@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from recio.contract import load
+from recio.monitoring.exchange_keys import KEY_FILE, records, write_records
 from recio.store.admin import bootstrap, migrate
 from recio.store.db import Database, dsn_from_environment
 
@@ -85,23 +86,46 @@ def keys_ensure(
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    private, public, key_id = (folder / n for n in ("kalshi_private.pem", "kalshi_public.pem", "key_id"))
+    place = folder / "simulated"
+    private, public, key_id = place / KEY_FILE, folder / "kalshi_public.pem", folder / "key_id"
+    former = folder / "kalshi_private.pem"  # where earlier releases kept the only key
+    if former.exists() and not private.exists() and _belong_together(former, public):
+        place.mkdir(exist_ok=True, mode=0o700)
+        former.replace(private)
     if private.exists() and public.exists() and key_id.exists():
         _said(web)
         return
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
     _write(key_id, f"sim-{secrets.token_hex(8)}\n".encode(), 0o644)
     pem = serialization.PublicFormat.SubjectPublicKeyInfo
     _write(public, key.public_key().public_bytes(serialization.Encoding.PEM, pem), 0o644)
+    fresh = folder / "simulated.fresh_key"  # systemd hands on whatever lies in the folder itself
     _write(
-        private,
+        fresh,
         key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
         ),
         0o600,
     )
+    fresh.replace(private)
+    if "simulated" in (found := records()):
+        write_records({mode: record for mode, record in found.items() if mode != "simulated"})
     _said(True)
+
+
+def _belong_together(private: Path, public: Path) -> bool:
+    """Whether the key is the one the simulated exchange knows."""
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        key = serialization.load_pem_private_key(private.read_bytes(), None).public_key()
+        known = serialization.load_pem_public_key(public.read_bytes())
+    except (OSError, ValueError, TypeError):
+        return False
+    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return key.public_bytes(*form) == known.public_bytes(*form)
 
 
 @keys.command("web")

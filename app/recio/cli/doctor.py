@@ -13,6 +13,7 @@ import typer
 from recio.contract import Contract, load
 from recio.contract.settings import Settings, load_settings
 from recio.monitoring.backup import complaint, read_status
+from recio.monitoring.exchange_keys import KEY_FILE, key_folder
 from recio.monitoring.host import measure
 from recio.monitoring.status import collect
 from recio.services.kill_switch import kill_reason
@@ -92,9 +93,13 @@ def _clock(_contract: Contract, _settings: Settings) -> Finding:
 
 
 def _keys(_contract: Contract, settings: Settings) -> Finding:
-    path = Path("/etc/recio/keys/kalshi_private.pem")
+    path = key_folder(settings.mode) / KEY_FILE
     if not path.exists():
-        return False, f"no exchange key at {path}: the desk can only read", "deploy again, or recio keys ensure"
+        return (
+            False,
+            f"no exchange key at {path}: the desk can only read",
+            "give one under Settings, Exchange, or deploy again",
+        )
     mode = path.stat().st_mode & 0o777
     return mode == 0o600, f"exchange key present, mode {mode:o}", f"chmod 600 {path}"
 

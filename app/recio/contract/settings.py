@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return path.read_bytes()
         except OSError as error:
             raise SettingsError(
-                f"no Kalshi private key at {path} ({error.strerror}); the unit needs LoadCredential=kalshi_private_key"
+                f"no Kalshi private key at {path} ({error.strerror}): nothing can be signed; give one under Settings, Exchange"
             ) from error
 
 

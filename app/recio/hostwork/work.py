@@ -6,11 +6,12 @@ import time
 
 import msgspec
 
+from recio.contract import Contract
 from recio.hostwork.job import Job, WorkFailed, run_command
 from recio.monitoring.health import read_report
 from recio.monitoring.status import judge, units
 
-__all__ = ["backup_now", "restart_service", "restore_test"]
+__all__ = ["backup_now", "prove", "restart", "restart_service", "restore_test"]
 
 _PROOF_S = 60.0
 RECIO = "/usr/local/bin/recio"
@@ -23,14 +24,27 @@ def restart_service(job: Job) -> str:
         raise WorkFailed(f"there is no service {name!r} in the contract; nothing was restarted")
     job.say(f"restarting {name}")
     began_s = time.monotonic()
-    run_command(["systemctl", "restart", f"recio-{name}.service"], 60)
+    restart(name)
     job.say(f"{name} runs; waiting until it has proven its function")
+    prove(job.contract, name, began_s)
+    return f"{name} restarted and proved its function after {time.monotonic() - began_s:.1f} s"
+
+
+def restart(name: str) -> None:
+    """Restart one of the contract's services. Raises WorkFailed."""
+    run_command(["systemctl", "restart", f"recio-{name}.service"], 60)
+
+
+def prove(contract: Contract, name: str, began_s: float) -> None:
+    """Wait until a restarted service has proven its function; WorkFailed 60 s after ``began_s`` (monotonic) with its reason."""
     reason = ""
-    while time.monotonic() - began_s < _PROOF_S:
-        found = judge(name, job.contract.services[name].tier, units([name]).get(name), read_report(name), time.time())
+    while True:
+        found = judge(name, contract.services[name].tier, units([name]).get(name), read_report(name), time.time())
         if found.healthy:
-            return f"{name} restarted and proved its function after {time.monotonic() - began_s:.1f} s"
+            return
         reason = found.reason
+        if time.monotonic() - began_s >= _PROOF_S:
+            break
         time.sleep(0.5)
     raise WorkFailed(
         f"{name} was restarted but has not proven its function within {_PROOF_S:.0f} s: {reason}; see its log"

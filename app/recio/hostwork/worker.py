@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 
 from recio.contract import Contract
+from recio.hostwork import exchange_key
 from recio.hostwork.job import Job, WorkFailed
 from recio.hostwork.registry import HANDLERS
+from recio.monitoring.exchange_keys import sweep_secrets
 from recio.monitoring.requests import MAX_AGE_S, BadRequest, parse
 from recio.store import requests
 from recio.store.db import Database
@@ -18,9 +21,15 @@ def run_requests(db: Database, contract: Contract) -> int:
     """Do everything that waits; gives how many. Another worker at it: 0, and that one finds ours too."""
     if not requests.try_lock(db):
         return 0
+    for mode in exchange_key.mend():
+        print(
+            f"the worker before this one did not come to an end: the former key of mode {mode} is in force again",
+            flush=True,
+        )
     done = 0
     while True:
         requests.expire(db, MAX_AGE_S)
+        sweep_secrets(MAX_AGE_S, time.time())  # what nobody took is of no use any more
         row = requests.take(db)
         if row is None:
             return done

@@ -9,6 +9,8 @@ backup_now         -                  no
 restore_test       -                  no
 diagnostics        -                  no
 rollback           release            yes
+set_exchange_key   mode, secret       yes     the page's own form only: the secret is a file of its runtime folder
+remove_exchange_key  mode             yes     the page's own form only
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ from typing import Annotated, Any
 
 import msgspec
 
+from recio.contract.settings import Mode
 from recio.monitoring.health import run_dir
 
-__all__ = ["KINDS", "MAX_AGE_S", "NEEDS_PASSWORD", "BadRequest", "parse", "touch_trigger"]
+__all__ = ["KINDS", "MAX_AGE_S", "NEEDS_PASSWORD", "OWN_PAGE", "BadRequest", "parse", "touch_trigger"]
 
 MAX_AGE_S = 300  # an older request is refused: who asked no longer expects it
 TRIGGER = "requests.trigger"
@@ -51,14 +54,32 @@ class Rollback(_Args, frozen=True, forbid_unknown_fields=True):
     release: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_-]{0,60}$")]
 
 
+class SetExchangeKey(_Args, frozen=True, forbid_unknown_fields=True):
+    """The mode whose exchange it is for, and the name of the file that holds id and private key."""
+
+    mode: Mode
+    secret: Annotated[str, msgspec.Meta(pattern=r"^key_[0-9a-f]{24}\.secret$")]
+
+
+class RemoveExchangeKey(_Args, frozen=True, forbid_unknown_fields=True):
+    """The mode whose key goes."""
+
+    mode: Mode
+
+
 KINDS: dict[str, type[_Args]] = {
     "restart_service": RestartService,
     "backup_now": Nothing,
     "restore_test": Nothing,
     "diagnostics": Nothing,
     "rollback": Rollback,
+    "set_exchange_key": SetExchangeKey,
+    "remove_exchange_key": RemoveExchangeKey,
 }
-NEEDS_PASSWORD = frozenset({"rollback"})
+NEEDS_PASSWORD = frozenset({"rollback", "set_exchange_key", "remove_exchange_key"})
+OWN_PAGE = frozenset(
+    {"set_exchange_key", "remove_exchange_key"}
+)  # not by POST /api/requests: these have calls of their own
 
 
 def parse(kind: str, args: Mapping[str, Any]) -> Any:

@@ -24,7 +24,7 @@ from typing import ClassVar
 import psycopg2
 
 from recio.contract import Contract, load
-from recio.contract.settings import Settings, load_settings
+from recio.contract.settings import Settings, SettingsError, load_settings
 from recio.services import log
 from recio.services.health import Check, HealthFile, sd_notify
 from recio.services.spans import Spans, now_ns
@@ -218,12 +218,17 @@ def run(kind: type[Worker]) -> int:
     while not loop.stopping:
         try:
             loop.session()
-        except (*DatabaseGone, SchemaMismatch, AlreadyRunningError) as gone:
+        except (
+            *DatabaseGone,
+            SchemaMismatch,
+            AlreadyRunningError,
+            SettingsError,
+        ) as gone:  # the last: no key to sign with
             why = " ".join(str(gone).split())[:300]
-            log.warning("no database session", service=kind.name, why=why, retry_s=loop.retry_s)
+            log.warning("no session", service=kind.name, why=why, retry_s=loop.retry_s)
             until_s = time.monotonic() + loop.retry_s
             while not loop.stopping and time.monotonic() < until_s:
-                loop.say([Check("database", False, why)])
+                loop.say([Check("key" if isinstance(gone, SettingsError) else "database", False, why)])
                 loop.wait([], min(1.0, loop.retry_s))
             loop.retry_s = min(loop.retry_s * 2, _RETRY_MOST_S)
     sd_notify("STOPPING=1")

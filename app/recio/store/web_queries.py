@@ -251,8 +251,8 @@ def account(db: Queries, user_id: str, mode: str) -> Row:
             (mode,),
         ),
         "resting_orders": db.all(
-            "SELECT order_id, trade_id, market_ticker, purpose, side, count_e2, limit_price_e4, state, reason, created_at"
-            " FROM users.orders WHERE user_id = %s AND mode = %s"
+            "SELECT order_id, trade_id, market_ticker, purpose, side, count_e2, acked_count_e2, limit_price_e4, state, reason,"
+            " lookups, created_at FROM users.orders WHERE user_id = %s AND mode = %s"
             " AND state IN ('intent', 'sending', 'resting', 'partially_filled', 'unknown') ORDER BY order_id DESC",
             (user_id, mode),
         ),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import RedirectResponse, Response
 
 from recio.monitoring.releases import kept, refusal
-from recio.monitoring.requests import NEEDS_PASSWORD, BadRequest, parse, touch_trigger
+from recio.monitoring.requests import NEEDS_PASSWORD, OWN_PAGE, BadRequest, parse, touch_trigger
 from recio.store import requests as queries
 from recio.store.schema import expected_revision
 from recio.web.desk import desk_of, session_of
@@ -64,9 +64,18 @@ def ask(request: Request, kind: str, args: Mapping[str, Any]) -> int:
     return request_id
 
 
+def _refuse_own(kind: str) -> None:
+    if kind in OWN_PAGE:
+        raise ApiError(
+            422, "invalid_request", f"{kind} is not asked for here",
+            "use /api/exchange/keys/{mode} or the page Settings, Exchange",
+        )  # fmt: skip
+
+
 @router.post("/api/requests", **api("System", answer="RequestAsked"))
 def post_request(request: Request, body: Asked) -> Response:
     """Ask root for something of a closed list: restart_service, backup_now, restore_test, diagnostics, rollback."""
+    _refuse_own(body.kind)
     return json_response({"request_id": ask(request, body.kind, body.args)})
 
 
@@ -88,6 +97,7 @@ def get_request(request: Request, request_id: int) -> Response:
 @router.post("/system/requests", include_in_schema=False)
 def request_form(request: Request, kind: Word, service: Word = "", release: Word = "") -> Response:
     """The same from a page without script; back to the page, which shows it."""
+    _refuse_own(kind)
     given = {"service": service, "release": release}
     args = {name: value for name, value in given.items() if value}
     return RedirectResponse(f"/system?asked={ask(request, kind, args)}#requests", status_code=303)

@@ -24,6 +24,21 @@ HOST_SCHEMAS: dict[str, dict[str, Any]] = {
         result: str: what became of it
         waiting_s~: num?: for how long nobody has taken it; null: taken
     """),
+    "Exchange": schema("The mode, and the keys there are; of a key no more than this is ever told.", """
+        mode: str
+        rest_url: str
+        signed_call_at_ms: int?: when the exchange last took a signed call; null: never, so not known to be good
+        keys: []@ExchangeKey
+    """),
+    "ExchangeKey": schema("The key of one mode.", """
+        mode: str
+        in_use: bool
+        ending: str?: the last characters of its id; null: there is none
+        kind: str?: like RSA 2048; null: not known, the deploy put it there
+        fingerprint: str?: SHA-256 of its public part; null: not known
+        set_at_ms: int?: null: by the deploy
+        set_by: str?
+    """),
     "LogLines": schema("Newest first.", "lines: []@LogLine\nnow_ms: int"),
     "LogLine": schema("One line of the journal.", """
         at_us: int: microseconds since 1970

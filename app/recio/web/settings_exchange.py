@@ -1,15 +1,23 @@
-"""Exchange and mode: which exchange this desk trades on, whether its signature counts there, and what each mode asks for."""
+"""Exchange and mode: which exchange this desk trades on, whether its signature counts there, its keys, what each mode asks for."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from starlette.responses import Response
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import RedirectResponse, Response
 
 from recio.contract.settings import SUPPORTED
-from recio.store import mode_queries
+from recio.monitoring.requests import OWN_PAGE
+from recio.store import mode_queries, requests
 from recio.web.desk import desk_of, session_of
+from recio.web.errors import ApiError
+from recio.web.exchange_keys import ask_to_remove, ask_to_set, known_keys, open_now
+from recio.web.sessions import is_recent
 
-__all__ = ["MODES", "router"]
+__all__ = ["MODES", "WORD", "router"]
+
+WORD = "REMOVE"
 
 router = APIRouter(include_in_schema=False)
 
@@ -42,19 +50,55 @@ MODES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-def masked(key_id: str) -> str:
-    """A key's id as it may be shown: its first eight characters."""
-    return f"{key_id[:8]}…" if len(key_id) > 8 else key_id
-
-
 @router.get("/settings/exchange")
-def exchange_page(request: Request) -> Response:
-    """The mode, the key's id, the last signed call, and what keeps the mode from being changed."""
+def exchange_page(request: Request, asked: Annotated[int | None, Query(ge=1, le=2**62)] = None) -> Response:
+    """The mode, the keys, the last signed call, and what keeps either from being changed; ``asked`` is a request to look at."""
+    return _page(request, asked=asked)
+
+
+def _page(
+    request: Request, *, asked: int | None = None, error: ApiError | None = None, key_id: str = "", mode: str = ""
+) -> Response:
     desk, session = desk_of(request), session_of(request)
-    mode = desk.settings.mode
+    used = desk.settings.mode
+    rows = [row for row in requests.newest(desk.pool, 40) if row["kind"] in OWN_PAGE][:5]
     return desk.page(request, "settings_exchange.html", {
         "modes": [{"name": name, "about": about, "needs": needs, "missing": missing, "can": name in SUPPORTED}
                   for name, (about, needs, missing) in MODES.items()],
-        "key": masked(desk.settings.kalshi.key_id), "signed": mode_queries.signed(desk.pool, mode),
-        "open": mode_queries.unfinished(desk.pool, session.user_id, mode),
-    })  # fmt: skip
+        "keys": known_keys(desk), "signed": mode_queries.signed(desk.pool, used), "asked": asked, "requests": rows,
+        "open": mode_queries.unfinished(desk.pool, session.user_id, used), "why_not": open_now(desk, session.user_id),
+        "recent": is_recent(session), "error": error, "key_id": key_id, "chosen": mode or used,
+    }, error.status if error else 200)  # fmt: skip
+
+
+@router.post("/settings/exchange/key")
+def set_key(
+    request: Request, mode: Annotated[str, Form(max_length=20)] = "", key_id: Annotated[str, Form(max_length=200)] = "",
+    private_key: Annotated[str, Form(max_length=20_000)] = "",
+) -> Response:  # fmt: skip
+    """Give a key by the form; a refusal shows the form again, without the private part."""
+    try:
+        number = ask_to_set(request, mode, key_id, private_key)
+    except ApiError as error:
+        if error.code == "reauth_required":
+            raise
+        return _page(request, error=error, key_id=key_id, mode=mode)
+    return RedirectResponse(f"/settings/exchange?asked={number}#asked", status_code=303)
+
+
+@router.post("/settings/exchange/key/remove")
+def remove_key(
+    request: Request, mode: Annotated[str, Form(max_length=20)] = "", word: Annotated[str, Form(max_length=20)] = ""
+) -> Response:
+    """Remove a key by the form, behind the typed word."""
+    try:
+        if word.strip() != WORD:
+            raise ApiError(
+                422, "invalid_word", f"nothing was removed: the word {WORD} was not typed", "type it to remove the key"
+            )
+        number = ask_to_remove(request, mode)
+    except ApiError as error:
+        if error.code == "reauth_required":
+            raise
+        return _page(request, error=error)
+    return RedirectResponse(f"/settings/exchange?asked={number}#asked", status_code=303)

@@ -90,7 +90,7 @@ class Stack:
         os.environ["RECIO_RUN_DIR"] = str(self.folder / "run")
         self._recio("keys", "ensure", "--dir", str(self.folder / "keys"))
         keys = self.folder / "keys"
-        shutil.copy(keys / "kalshi_private.pem", keys / "kalshi_private_key")
+        shutil.copy(keys / "simulated" / "private_key", keys / "kalshi_private_key")
         self.key_id = (keys / "key_id").read_text().strip()
         base = f"127.0.0.1:{self.port}"
         settings = {

@@ -37,7 +37,7 @@ STEPS = [
 
 
 def client_of(desk: Stack) -> KalshiClient:
-    key = (desk.folder / "keys" / "kalshi_private.pem").read_bytes()
+    key = (desk.folder / "keys" / "simulated" / "private_key").read_bytes()
     return KalshiClient(f"http://127.0.0.1:{desk.port}/trade-api/v2", desk.key_id, key)
 
 

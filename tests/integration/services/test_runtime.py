@@ -53,3 +53,18 @@ def test_sigterm_ends_it_at_once_and_well(stack: Stack) -> None:
     assert process.returncode == 0
     assert time.monotonic() - began_s < 5
     assert "stopped" in stack.log("db_poller")
+
+
+def test_without_a_key_a_service_that_signs_waits_and_says_so_and_goes_on_when_there_is_one(stack: Stack) -> None:
+    key = stack.folder / "keys" / "kalshi_private_key"
+    aside = key.rename(key.with_name("aside"))
+    stack.start("kalshi_account_sync")
+    wait_for(
+        "it says what is missing",
+        lambda: (r := stack.report("kalshi_account_sync")) and "no Kalshi private key" in r.reason,
+    )
+    aside.rename(key)
+    wait_for(
+        "the same process goes on",
+        lambda: (r := stack.report("kalshi_account_sync")) and "no Kalshi private key" not in r.reason,
+    )

@@ -60,7 +60,7 @@ def orders_on_exchange(desk: Stack) -> list[str]:
     """Client order ids the exchange holds, read with a client of the test's own."""
     from recio.exchange.kalshi.client import KalshiClient
 
-    key = (desk.folder / "keys" / "kalshi_private.pem").read_bytes()
+    key = (desk.folder / "keys" / "simulated" / "private_key").read_bytes()
     client = KalshiClient(f"http://127.0.0.1:{desk.port}/trade-api/v2", desk.key_id, key)
     found = [order.client_order_id for order in client.orders()]
     client.close()

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recio.hostwork.job import WorkFailed
-from recio.hostwork.registry import HANDLERS, secret_file
+from recio.hostwork.registry import HANDLERS
+from recio.hostwork.secret import secret_file
 from recio.monitoring.bundles import bundle_path
 from recio.monitoring.requests import KINDS, NEEDS_PASSWORD, BadRequest, parse
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-__all__ = ["KEY_HEADER", "SIGNATURE_HEADER", "TIMESTAMP_HEADER", "Signer", "SigningKeyError", "signed_text"]
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+__all__ = ["KEY_HEADER", "SIGNATURE_HEADER", "TIMESTAMP_HEADER", "Signer", "SigningKeyError", "read_key", "signed_text"]
 
 KEY_HEADER = "KALSHI-ACCESS-KEY"
 TIMESTAMP_HEADER = "KALSHI-ACCESS-TIMESTAMP"
@@ -43,12 +48,12 @@ class Signer:
         }
 
 
-def _load(pem: bytes) -> Callable[[bytes], bytes]:
+def read_key(pem: bytes) -> RSAPrivateKey | Ed25519PrivateKey:
+    """The private key of a PEM; raises SigningKeyError with the cure for what the exchange does not take."""
     if b"BEGIN OPENSSH PRIVATE KEY" in pem:
         raise SigningKeyError("the private key is in OpenSSH format; convert it: ssh-keygen -p -m PEM -f FILE")
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+    from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
@@ -59,10 +64,18 @@ def _load(pem: bytes) -> Callable[[bytes], bytes]:
         raise SigningKeyError(
             f"not a PEM private key (expected '-----BEGIN … PRIVATE KEY-----'): {problem}"
         ) from problem
+    if not isinstance(key, ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey):
+        raise SigningKeyError(f"a {type(key).__name__} cannot be used; the exchange takes RSA and Ed25519")
+    return key
+
+
+def _load(pem: bytes) -> Callable[[bytes], bytes]:
+    key = read_key(pem)
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ed25519, padding
+
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key.sign
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise SigningKeyError(f"a {type(key).__name__} cannot be used; the exchange takes RSA and Ed25519")
     rsa_key = key
 
     def sign_rsa(text: bytes) -> bytes:
