@@ -18,6 +18,7 @@ from typing import Any
 from recio.store import (
     account,
     frame_queries,
+    history_queries,
     ledger,
     market_data,
     metrics_queries,
@@ -32,6 +33,7 @@ from recio.store import (
     web_queries,
 )
 from recio.store.db import Database
+from recio.store.history_queries import HistoryFilter
 from recio.store.web_queries import TradeFilter
 
 __all__ = ["BIG", "ELSEWHERE", "GROWS", "HOT", "Ledger", "Watched", "all_queries", "fill", "plan_of"]
@@ -66,7 +68,13 @@ _FILTERS = {
     "closed": TradeFilter(),
     "won": TradeFilter(outcome="won"),
     "series": TradeFilter(series="KXBTCD", side="yes"),
-    "today": TradeFilter(state="all", since=datetime.now(UTC) - timedelta(hours=20)),
+}
+_PAST = {
+    "a day": HistoryFilter(since=datetime.now(UTC) - timedelta(hours=20), hour=9, weekday=1),
+    "a year": HistoryFilter(since=datetime.now(UTC) - timedelta(days=365)),
+    "all": HistoryFilter(),
+    "live too": HistoryFilter(state="all"),
+    "stopped": HistoryFilter(since=datetime.now(UTC) - timedelta(hours=20), exit="stopped"),
 }
 
 
@@ -82,6 +90,13 @@ def _order_row(at: Ledger) -> dict[str, Any]:
     return {
         "user_id": USER, "mode": "bench", "trade_id": at.newest, "client_order_id": at.key(), "purpose": "entry",
         "market_ticker": at.ticker, "side": "yes", "count_e2": 100, "limit_price_e4": 5_000,
+    }  # fmt: skip
+
+
+def _known_row(at: Ledger) -> dict[str, Any]:
+    then = datetime.now(UTC)
+    return _order_row(at) | {
+        "state": "cancelled", "reason": "", "exchange_order_id": at.key(), "acked_count_e2": 0, "sent_at": then,
     }  # fmt: skip
 
 
@@ -101,6 +116,7 @@ HOT: dict[str, Call] = {
     "ledger.market_row": lambda db, at: ledger.market_row(db, MODE, at.ticker),
     "ledger.trade_by_id": lambda db, at: ledger.trade_by_id(db, USER, at.newest),
     "ledger.insert_order": lambda db, at: ledger.insert_order(db, _order_row(at)),
+    "ledger.insert_known_order": lambda db, at: ledger.insert_known_order(db, _known_row(at)),
     "ledger.claim_intent": lambda db, at: ledger.claim_intent(db, MODE),
     "ledger.finish_order": lambda db, at: ledger.finish_order(db, at.order, "filled", ""),
     "ledger.unfinished_orders": lambda db, at: ledger.unfinished_orders(db, MODE),
@@ -118,7 +134,11 @@ HOT: dict[str, Call] = {
     "tickets.submit_close": lambda db, at: tickets.submit_close(
         db, user_id=USER, mode="bench", key=at.key(), source="cli", trade_id=at.newest
     ),
+    "tickets.submit_adopt": lambda db, at: tickets.submit_adopt(
+        db, user_id=USER, mode="bench", order={"client_order_id": at.key(), "market_ticker": at.ticker, "count_e2": 100}
+    ),
     "tickets.ticket_by_id": lambda db, at: tickets.ticket_by_id(db, at.newest),
+    "tickets.tickets_by_id": lambda db, at: tickets.tickets_by_id(db, [at.newest, at.newest - 1]),
     "account.record_fills": lambda db, at: account.record_fills(db, "bench", [_fill_row(at)]),
     "account.record_settlements": lambda db, at: account.record_settlements(
         db, "bench", [(at.key(), "yes", 10_000, 0, datetime.now(UTC))]
@@ -140,7 +160,6 @@ HOT: dict[str, Call] = {
     ),
     "web_queries.trades (won)": lambda db, at: web_queries.trades(db, USER, MODE, _FILTERS["won"], 50, None),
     "web_queries.trades (series)": lambda db, at: web_queries.trades(db, USER, MODE, _FILTERS["series"], 50, None),
-    "web_queries.trade_totals (today)": lambda db, at: web_queries.trade_totals(db, USER, MODE, _FILTERS["today"]),
     "web_queries.trade": lambda db, at: web_queries.trade(db, USER, at.newest),
     "web_queries.trade_detail": lambda db, at: web_queries.trade_detail(db, USER, at.newest),
     "web_queries.ticket_id_of": lambda db, at: web_queries.ticket_id_of(db, USER, "ticket-00000001"),
@@ -149,6 +168,15 @@ HOT: dict[str, Call] = {
     "mode_queries.unfinished": lambda db, at: mode_queries.unfinished(db, USER, MODE),
     "notify_queries.collect": lambda db, at: notify_queries.collect(db, USER, MODE, ["unknown"]),
     "web_queries.account": lambda db, at: web_queries.account(db, USER, MODE),
+    "history_queries.figures (a day)": lambda db, at: history_queries.figures(
+        db, USER, MODE, _PAST["a day"], tuple(history_queries.GROUPS)
+    ),
+    "history_queries.figures (stopped)": lambda db, at: history_queries.figures(db, USER, MODE, _PAST["stopped"]),
+    "history_queries.curve (a day)": lambda db, at: history_queries.curve(db, USER, MODE, _PAST["a day"]),
+    "history_queries.entries": lambda db, at: history_queries.entries(db, USER, MODE, _PAST["a day"], 1_000),
+    "history_queries.at_entry": lambda db, at: history_queries.at_entry(db, at.newest),
+    "history_queries.neighbours": lambda db, at: history_queries.neighbours(db, USER, MODE, at.newest),
+    "history_queries.trace": lambda db, at: history_queries.trace(db, at.newest, [2 * at.newest]),
     "metrics_queries.feed_ages": lambda db, at: metrics_queries.feed_ages(db, MODE),
     "metrics_queries.orders_unfinished": lambda db, at: metrics_queries.orders_unfinished(db, USER, MODE),
     "metrics_queries.orders_today": lambda db, at: metrics_queries.orders_today(db, USER, MODE),
@@ -161,14 +189,33 @@ GROWS: dict[str, tuple[str, Call]] = {
         "cash and positions of all fills, once in 30 s by kalshi_account_sync, never on an order's way",
         lambda db, at: account.ledger_view(db, MODE, time.time() - 3_600),
     ),
-    "web_queries.trade_totals (all)": (
-        "totals of all trades ever, when the user asks for them",
-        lambda db, at: web_queries.trade_totals(db, USER, MODE, _FILTERS["closed"]),
+    "history_queries.figures (all)": (
+        "every group's sums of all trades ever, from the sums the database keeps: as many as kinds of trades there are",
+        lambda db, at: history_queries.figures(db, USER, MODE, _PAST["all"], tuple(history_queries.GROUPS)),
+    ),
+    "history_queries.figures (all, live too)": (
+        "the same, and the live trades by their index",
+        lambda db, at: history_queries.figures(db, USER, MODE, _PAST["live too"], tuple(history_queries.GROUPS)),
+    ),
+    "history_queries.figures (a year)": (
+        "every group's sums of a year's trades, when the user asks for them; the page opens with 30 days",
+        lambda db, at: history_queries.figures(db, USER, MODE, _PAST["a year"], tuple(history_queries.GROUPS)),
+    ),
+    "history_queries.figures (all, one by one)": (
+        "what the sums kept replace; asked where a filter is more than they know",
+        lambda db, at: history_queries.figures(
+            db, USER, MODE, _PAST["all"], tuple(history_queries.GROUPS), one_by_one=True
+        ),
+    ),
+    "history_queries.curve (all)": (
+        "the newest CURVE_TRADES, when the user asks for all trades ever",
+        lambda db, at: history_queries.curve(db, USER, MODE, _PAST["all"]),
     ),
 }
 
 # Public functions of the same modules that read or write nothing whose size depends on the number of trades.
 ELSEWHERE: dict[str, str] = {
+    "history_queries.filter_values": "monitors",
     "mode_queries.signed": "one row a mode",
     "notify_queries.due": "what waits to be sent, by its index",
     "notify_queries.settle": "one row, by its key",
@@ -182,6 +229,8 @@ ELSEWHERE: dict[str, str] = {
     "account.save_balance": "one row a mode",
     "account.save_positions": "open positions only",
     "account.save_reconciliation": "an insert; kept seven days",
+    "account.agreed_at_s": "the newest good reconciliation; kept seven days",
+    "account.foreign_orders": "the newest reconciliation, by its key",
     "account.cash_anchor": "by its index; a handful of rows",
     "account.set_cash_anchor": "an insert of a handful",
     "order_groups.save_group": "one row a day",
@@ -229,6 +278,7 @@ def all_queries() -> Iterator[str]:
         "frame_queries",
         "metrics_queries",
         "desk_queries",
+        "history_queries",
     ):
         found = importlib.import_module(f"recio.store.{module}")
         for name in found.__all__:
@@ -298,6 +348,7 @@ def fill(db: Database, trades: int, *, first: bool = True) -> Ledger:
     for table, column in _IDENTITIES:
         db.run(f"SELECT setval(pg_get_serial_sequence('users.{table}', '{column}'), max({column})) FROM users.{table}")  # noqa: S608
     db.run("SET session_replication_role = DEFAULT")
+    db.run("INSERT INTO users.trade_sums SELECT * FROM users.trade_sums_anew")  # no trigger saw the rows above
     account.advance_checkpoint(db, MODE)  # as kalshi_account_sync does, a little at a time
     db.run("VACUUM (ANALYZE)")
     row = db.one("SELECT * FROM users.orders WHERE trade_id = %s ORDER BY order_id LIMIT 1", (newest,))

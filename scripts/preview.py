@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -32,6 +33,22 @@ PASSWORD = "correct horse battery"  # noqa: S105 - a throw-away desk on loopback
 MORE = ("auto_entry_supervisor", "system_monitor", "db_poller")
 
 
+def _research(stack: Stack, worker: subprocess.Popen[bytes] | None) -> subprocess.Popen[bytes] | None:
+    """What recio-research.path does on a host: the page's trigger starts the worker, one at a time."""
+    trigger = stack.folder / "run" / "main_app" / "research.trigger"
+    if (worker is None or worker.poll() is not None) and trigger.exists():
+        trigger.unlink()
+        command = [sys.executable, "-m", "recio.cli", "research", "work"]
+        with (stack.folder / "research.log").open("ab") as log:
+            worker = subprocess.Popen(
+                command,
+                env=stack.environment | {"RECIO_DSN": stack.cluster.dsn("recio_research")},
+                stdout=log,
+                stderr=log,
+            )
+    return worker
+
+
 def main() -> int:
     """Start everything, say where it is, wait for Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -44,6 +61,7 @@ def main() -> int:
         " ON CONFLICT (user_id) DO UPDATE SET login = 'admin', password_hash = excluded.password_hash",
         (hash_password(PASSWORD),),
     )
+    os.environ["RECIO_RESEARCH"] = stack.environment["RECIO_RESEARCH"] = str(stack.folder / "research")
     place = stack.folder / "settings.yml"
     settings = yaml.safe_load(place.read_text())
     settings |= {"url": f"http://localhost:{given.port}", "web_listen": f"127.0.0.1:{given.port}"}
@@ -58,6 +76,7 @@ def main() -> int:
         stack.start("main_app")
 
     signal.signal(signal.SIGHUP, again)
+    research: subprocess.Popen[bytes] | None = None
     try:
         stack.simulator()
         stack.start(*WORKERS, *MORE, "main_app")
@@ -68,8 +87,11 @@ def main() -> int:
         print(json.dumps(said, indent=1), flush=True)
         while not ended.is_set():
             time.sleep(0.5)
+            research = _research(stack, research)
     finally:
         detector.ended.set()
+        if research is not None:
+            research.terminate()
         stack.stop()
         remove_cluster(cluster)
     return 0

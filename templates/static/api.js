@@ -12,8 +12,8 @@
 
   // Answers {ok, status, data, why}. What may be repeated (all but POST) is tried once more when the connection broke; a ticket
   // repeats itself by its key.
-  async function call(method, path, data, again = method !== "POST") {
-    const headers = { "X-CSRF-Token": csrf };
+  async function call(method, path, data, again = method !== "POST", more = {}) {
+    const headers = { "X-CSRF-Token": csrf, ...more };
     if (data !== undefined) headers["Content-Type"] = "application/json";
     try {
       const answer = await fetch(path, { method, headers, body: data === undefined ? undefined : JSON.stringify(data) });
@@ -24,7 +24,7 @@
     } catch {
       if (!again) return { ok: false, status: 0, data: {}, why: "the desk did not answer" };
       await new Promise((done) => setTimeout(done, 400));
-      return call(method, path, data, false);
+      return call(method, path, data, false, more);
     }
   }
   Object.assign(window.desk, { call, why, csrf });

@@ -16,6 +16,7 @@ from recio.exchange.kalshi import wire
 from recio.exchange.kalshi.models import (
     Balance,
     FillView,
+    Market,
     NewOrder,
     OrderAck,
     OrderView,
@@ -179,6 +180,15 @@ class FaultyExchange:
         return wire.balance({"balance_dollars": format_fixed(cash, 6), "portfolio_value": 0})
 
     # ------------------------------------------------------------------ order groups, as KalshiClient has them
+    def market(self, ticker: str) -> Market:
+        self._read()
+        return Market(
+            ticker=ticker, event_ticker=ticker, series_ticker="KXTEST", title="", strike_type="greater", floor_strike_e2=1,
+            cap_strike_e2=None, open_time_s=0.0, close_time_s=self.closes_s[ticker], status="active", result="",
+            settlement_value_e4=None, expiration_value="", volume_e2=0, yes_bid_e4=0, yes_ask_e4=ONE_DOLLAR_E4,
+            price_ranges=(),
+        )  # fmt: skip
+
     def create_order_group(self, limit_e2: int) -> str:
         self._read()
         group = OrderGroup(f"group-{len(self.engine.groups) + 1}", limit_e2)

@@ -165,6 +165,11 @@ class MemoryLedger:
         self._put("orders", order_id, start | row | {"order_id": order_id})
         return order_id
 
+    def insert_known_order(self, db: Any, row: Row) -> int | None:
+        if any(row["client_order_id"] == old["client_order_id"] for old in self.t["orders"].values()):
+            return None
+        return self.insert_order(db, {"created_at": row["sent_at"], "done_at": self._now()} | row)
+
     def claim_intent(self, db: Any, mode: str) -> Row | None:
         with self.transaction():
             orders = list(self.t["orders"].values())
@@ -310,7 +315,11 @@ class MemoryLedger:
         self._put("positions", mode, {"rows": [list(row) for row in rows]})
 
     def save_reconciliation(self, db: Any, mode: str, differences: Sequence[Row]) -> None:
-        self._put("reconciliations", self._next(), {"ok": not differences, "differences": list(differences)})
+        row = {"ok": not differences, "differences": list(differences), "at_s": self.clock()}
+        self._put("reconciliations", self._next(), row)
+
+    def agreed_at_s(self, db: Any, mode: str) -> float | None:
+        return max((row["at_s"] for row in self.t["reconciliations"].values() if row["ok"]), default=None)
 
     def ledger_view(self, db: Any, mode: str, since_s: float) -> Row:
         self.step()

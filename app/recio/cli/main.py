@@ -62,6 +62,7 @@ app.add_typer(model.app, name="model", help="The probability model: build, list,
 app.add_typer(kill.kill, name="kill", help="The kill switch: on, off, status.")
 app.add_typer(account.account, name="account", help="The account's balance against the ledger.")
 app.add_typer(requests.app, name="requests", help="What the page asked of root, and what became of it.")
+app.add_typer(research.app, name="research", help="Runs that the page asked for: the worker, and the list.")
 app.add_typer(admin.database, name="db", help="Roles, database and migrations (deploy runs these).")
 app.add_typer(admin.user, name="user", help="The desk's login.")
 app.add_typer(admin.keys, name="keys", help="Keys of the simulated exchange.")

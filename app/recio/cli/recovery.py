@@ -65,6 +65,10 @@ def recover_cluster(
         typer.echo(
             f"recovered from {back.label} in {back.seconds} s; the ledger folds: {rows}; newest price of {newest}"
         )
+        typer.echo(
+            "what was ordered in the seconds that are lost the exchange knows: once the services run again, `recio account"
+            " adopt` shows it and takes it into the ledger"
+        )
         if back.aside:
             typer.echo(f"what was there before lies in {back.aside}: remove it when you no longer want it")
 

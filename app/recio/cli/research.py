@@ -1,7 +1,8 @@
-"""replay and backtest: recorded or made-up markets through the code that decides on the desk."""
+"""replay and backtest: recorded or made-up markets through the code that decides on the desk; and the page's worker."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,15 +16,9 @@ from recio.cli.history import bad_input, moment
 if TYPE_CHECKING:
     from recio.research.report import RunReport
 
-__all__ = ["backtest", "replay"]
+__all__ = ["app", "backtest", "replay"]
 
-_CANDLES = Path("btc_perp_1m_202201") / "btc-perp-1m.csv"
-_DAY_S = 86_400
-_FIRST_DAY_S = 1_798_761_600  # 2027-01-01: under the fees in force, and nobody's history
-_MADE_UP = (
-    "books are made up: makers quote about the simulator's fair value, one second late, with an error of about a cent and"
-    " a spread of 1.2 to 3 cents (seed {seed})"
-)
+app = typer.Typer(no_args_is_help=True)
 
 Data = Annotated[Path | None, typer.Option(help="A folder with recordings, or a CSV file of one-minute candles.")]
 Simulated = Annotated[float, typer.Option(help="Without --data: this many days of the simulator's own path (--seed).")]
@@ -157,11 +152,15 @@ def _run(wish: _Wish, out: Path | None, as_json: bool) -> None:
 
 
 def _report(wish: _Wish, show: Callable[[str], None]) -> RunReport:
+    from recio.research.execute import CANDLES, Bounds, run_days, run_file, run_markets
+
     if wish.data is None:
-        return _simulated(wish, show)
+        return run_days(wish.kind, wish.monitor, wish.days, wish.seed, show)
     if wish.data.is_dir() and wish.series != "KXBTC15M":
-        return _recorded(wish, wish.data, show)
-    return _path(wish, wish.data / _CANDLES if wish.data.is_dir() else wish.data, show)
+        return run_markets(wish.kind, wish.monitor, wish.data, wish.series, wish.history, wish.seed, show)
+    bounds = Bounds(from_s=wish.from_s, to_s=wish.to_s, train_days=wish.train_days)
+    file = wish.data / CANDLES if wish.data.is_dir() else wish.data
+    return run_file(wish.kind, wish.monitor, file, wish.history, bounds, wish.seed, show)
 
 
 def _monitor(strategy: str, series: str, changes: dict[str, Any]) -> Any:
@@ -173,106 +172,34 @@ def _monitor(strategy: str, series: str, changes: dict[str, Any]) -> Any:
     return Monitor(monitor_id="research", strategy=strategy, series_ticker=series, enabled=True, settings=settings)
 
 
-def _recorded(wish: _Wish, data: Path, show: Callable[[str], None]) -> RunReport:
-    from recio.research.crypto15m import read_series
-    from recio.research.desk import VirtualDesk
-    from recio.research.recorded import model_of_file
-    from recio.research.report import make_report
-    from recio.research.run import ASSUMED_TOP_E2, run_recorded
-    from recio.trading.settings import RiskLimits
+@app.command("work")
+def work(
+    close: Annotated[bool, typer.Option("--close", help="Only fail what a worker that is gone left running.")] = False,
+) -> None:
+    """Do what the page asked for, one run after the other, then end. systemd's: recio-research.path starts it."""
+    from recio.research.worker import close_left
+    from recio.research.worker import work as take
+    from recio.store.db import Database
 
-    history = wish.history
-    if history is None and (data / _CANDLES).is_file():
-        history = data / _CANDLES
-    model = model_of_file(history, f"emp-{history.stem}" if history else "")
-    markets, tape = read_series(data, wish.series)
-    desk = VirtualDesk([wish.monitor], model, RiskLimits())
-    outcome = run_recorded(desk, markets, tape, show)
-    return make_report(
-        desk, outcome, model, kind=wish.kind, source="recorded looks", series=wish.series, seed=wish.seed,
-        assumptions=(
-            f"at most {ASSUMED_TOP_E2 // 100} contracts wait at the best price: the recording tells a whole side's depth only",
-            "strikes and results are told from the spot and the last quotes; markets where they are not clear are left out",
-            f"{len(markets) - len(outcome.results)} of {len(markets)} markets are left out",
-        ),
-    )  # fmt: skip
+    db = Database("research")
+    if close:
+        close_left(db, os.environ.get("SERVICE_RESULT", ""))
+    else:
+        take(db)
 
 
-def _simulated(wish: _Wish, show: Callable[[str], None]) -> RunReport:
-    """Days of the path the simulated exchange walks, from a fixed day on: the same seed gives the same days."""
-    from recio.market.generator import GeneratedPath
-    from recio.market.model import NORMAL
-    from recio.research.desk import VirtualDesk
-    from recio.research.report import make_report
-    from recio.research.run import backtest_path, replay_path
-    from recio.research.tape import tape_of_path
-    from recio.trading.settings import RiskLimits
+@app.command("list")
+def list_runs() -> None:
+    """The newest runs that the page asked for, and what became of them."""
+    from recio.contract.settings import load_settings
+    from recio.store.db import Database
+    from recio.store.research_runs import runs
 
-    tape = tape_of_path(
-        GeneratedPath(wish.seed),
-        f"simulated path, seed {wish.seed}",
-        _FIRST_DAY_S,
-        wish.days,
-        seed=wish.seed,
-        progress=show,
-    )
-    desk = VirtualDesk([wish.monitor], NORMAL, RiskLimits())
-    outcome = (replay_path if wish.kind == "replay" else backtest_path)(desk, tape, wish.series, show)
-    return make_report(
-        desk,
-        outcome,
-        NORMAL,
-        kind=wish.kind,
-        source=tape.name,
-        series=wish.series,
-        seed=wish.seed,
-        assumptions=(_MADE_UP.format(seed=wish.seed),),
-    )
-
-
-def _path(wish: _Wish, file: Path, show: Callable[[str], None]) -> RunReport:
-    from recio.market.candles import CandleError, read_prices
-    from recio.market.history import minute_candles
-    from recio.market.model import ModelError
-    from recio.market.training import build
-    from recio.research.desk import VirtualDesk
-    from recio.research.errors import ResearchError
-    from recio.research.recorded import model_of_file
-    from recio.research.report import make_report
-    from recio.research.run import backtest_path, replay_path
-    from recio.research.tape import QUARTER_S, tape_of
-    from recio.trading.settings import RiskLimits
-
-    from_s, train_days, history = wish.from_s, wish.train_days, wish.history
-    try:
-        with file.open(encoding="utf-8") as lines:
-            recording = read_prices(lines, file.name)
-    except CandleError as error:
-        raise ResearchError(str(error)) from None
-    except OSError as error:
-        raise ResearchError(f"cannot read {file}: {error.strerror}") from None
-    model = model_of_file(history, f"emp-{history.stem}" if history else "")
-    if train_days:
-        from_s = max(from_s or 0.0, recording.start_s + train_days * _DAY_S)
-        rows = (row for row in minute_candles(recording) if row[0] < recording.start_s + train_days * _DAY_S)
-        try:
-            model = build(rows, f"emp-first-{train_days:g}-days")
-        except ModelError as error:
-            raise ResearchError(f"--train-days {train_days:g}: {error}") from None
-    tape = tape_of(recording, seed=wish.seed, from_s=from_s, to_s=wish.to_s, progress=show)
-    opens_s = tape.start_s + tape.first
-    if model.train_from_s < opens_s + QUARTER_S * tape.quarters and opens_s < model.train_to_s:
-        raise ResearchError(
-            f"model {model.version!r} was built from minutes of this very run: it would be scored on what it learnt; "
-            "take --train-days N, or other minutes for --history"
+    for row in runs(Database("research"), load_settings().user_id, 20):
+        said = row["error"] or (f"{row['percent']} % {row['words']}" if row["state"] == "running" else "")
+        if row["summary"]:
+            said = f"{row['summary']['entered']} trades, {row['summary']['pnl_e6'] / 1e6:+.2f} $"
+        what = f"{row['wish'].get('kind', '?')} {row['wish'].get('strategy', '?')}"
+        typer.echo(
+            f"{row['run_id']:>5} {row['asked_at']:%Y-%m-%d %H:%M:%S} {row['state']:<9} {what:<24} {row['asked_by']}  {said}"
         )
-    desk = VirtualDesk([wish.monitor], model, RiskLimits())
-    outcome = (replay_path if wish.kind == "replay" else backtest_path)(desk, tape, wish.series, show)
-    show("calibration")
-    return make_report(
-        desk, outcome, model, kind=wish.kind, source=file.name, series=wish.series, seed=wish.seed,
-        assumptions=(
-            _MADE_UP.format(seed=wish.seed),
-            "the path between minutes is the recording's deterministic interpolation; the index is taken to be this price",
-        ),
-    )  # fmt: skip

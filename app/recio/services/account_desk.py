@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from recio.exchange.kalshi.models import Balance, FillView, OrderView, PositionView, SettlementView
+from recio.exchange.kalshi.models import Balance, FillView, Market, OrderView, PositionView, SettlementView
 from recio.services import log
 from recio.services.ledger_port import AccountStore
 
@@ -30,6 +30,7 @@ class AccountGate(Protocol):
     def positions(self) -> list[PositionView]: ...
     def settlements(self, min_ts: int | None = None) -> list[SettlementView]: ...
     def balance(self) -> Balance: ...
+    def market(self, ticker: str) -> Market: ...
     def orders(
         self, ticker: str | None = None, min_ts: int | None = None, status: str | None = None, limit: int | None = None
     ) -> list[OrderView]: ...

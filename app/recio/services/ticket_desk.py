@@ -5,6 +5,7 @@ open, all rules hold                     trade pending + entry intent + events, 
 open, any rule broken or fact missing    refused, with every reason
 close, contracts free to sell            exit intent, trade closing
 close, an exit owes an answer or fills   refused: selling again could sell what another trade holds
+adopt, its place is clear                the exchange's order on record with its trade; nothing is sent
 older than 15 s, or of another mode      refused: its price no longer stands
 """
 
@@ -15,8 +16,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from recio.services import log
+from recio.services.adoption import adopt
 from recio.services.ledger_port import LedgerDb, LedgerStore, Row
 from recio.services.trade_folding import gather, refold
+from recio.trading.adopt import AdoptError
 from recio.trading.client_ids import client_order_id
 from recio.trading.events import as_detail
 from recio.trading.folding import free_to_sell_e2, owes
@@ -74,6 +77,8 @@ class TicketDesk:
             self._refuse(ticket, f"the ticket waited {ticket['age_s']:.0f} s; its price no longer stands, ask again")
         elif ticket["kind"] == "open":
             self._open(ticket)
+        elif ticket["kind"] == "adopt":
+            self._adopt(ticket)
         else:
             self._close(ticket)
 
@@ -129,6 +134,14 @@ class TicketDesk:
         self._db.notify("order_intent", order_id)
         self._db.notify("trade", trade_id)
         return order_id
+
+    def _adopt(self, ticket: Row) -> None:
+        try:
+            trade_id = adopt(self._db, self._store, ticket)
+        except (AdoptError, ValueError) as wrong:
+            self._refuse(ticket, str(wrong))
+        else:
+            log.warning("order adopted", trade_id=trade_id, ticket_id=ticket["ticket_id"])
 
     # ------------------------------------------------------------------ closing
     def _close(self, ticket: Row) -> None:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
 from recio.store.db import Database
 from recio.store.system import close_incident, open_incident
 
+if TYPE_CHECKING:  # the services that import this module have no pool
+    from recio.store.pool import Queries
+
 __all__ = [
     "advance_checkpoint",
+    "agreed_at_s",
     "cash_anchor",
     "close_incident",
     "fills_since_s",
+    "foreign_orders",
+    "ledger_cash",
+    "ledger_positions",
     "ledger_view",
     "open_incident",
     "record_fills",
@@ -139,15 +146,40 @@ def save_reconciliation(db: Database, mode: str, differences: Sequence[dict[str,
     )
 
 
+def agreed_at_s(db: Database, mode: str) -> float | None:
+    """When ledger and exchange last agreed, in epoch seconds; None: never, or so long ago that it is not kept."""
+    row = db.one(
+        "SELECT extract(epoch FROM at)::float8 AS at_s FROM users.reconciliations WHERE mode = %s AND ok"
+        " ORDER BY reconciliation_id DESC LIMIT 1",
+        (mode,),
+    )
+    return None if row is None else float(row["at_s"])
+
+
+def foreign_orders(db: Database, mode: str) -> tuple[float, list[dict[str, Any]]]:
+    """Orders the exchange has and the ledger does not, by the newest reconciliation: its age in seconds, and the records as
+    recio.trading.adopt.ForeignOrder has them, oldest first. Raises LookupError when there was no reconciliation."""
+    row = db.one(
+        "SELECT extract(epoch FROM now() - at)::float8 AS age_s, differences FROM users.reconciliations WHERE mode = %s"
+        " ORDER BY reconciliation_id DESC LIMIT 1",
+        (mode,),
+    )
+    if row is None:
+        raise LookupError(f"ledger and exchange have not been compared yet in mode {mode}")
+    found = [d["order"] for d in row["differences"] if d["about"] == "order" and "order" in d]
+    return row["age_s"], sorted(found, key=lambda order: order["created_s"])
+
+
 def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, Any]:
-    """What the ledger says: orders and fills of our own since a time, the net position of unsettled markets, and
-    ``cash_e6``, what everything on record did to the account's cash."""
+    """What the ledger says: orders (unfinished ones however old) and fills of our own since a time, the net position of
+    unsettled markets, and ``cash_e6``, what everything on record did to the account's cash."""
     key = {"mode": mode, "since_s": since_s} | _checkpoint(db, mode)
     orders = db.all(
         "SELECT client_order_id, market_ticker, state, acked_count_e2,"
         " extract(epoch FROM greatest(created_at, sent_at, done_at))::float8 AS changed_s,"
         " extract(epoch FROM sent_at)::float8 AS at_s FROM users.orders"
-        " WHERE mode = %(mode)s AND sent_at >= to_timestamp(%(since_s)s) AND state NOT IN ('intent', 'refused')",
+        " WHERE mode = %(mode)s AND state NOT IN ('intent', 'refused') AND (sent_at >= to_timestamp(%(since_s)s) OR"
+        " sent_at IS NOT NULL AND state IN ('intent', 'sending', 'resting', 'partially_filled', 'unknown'))",
         key,
     )
     fills = db.all(
@@ -157,7 +189,22 @@ def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, Any]:
         " WHERE f.mode = %(mode)s AND f.filled_at >= to_timestamp(%(since_s)s)",
         key,
     )
-    positions = db.all(
+    return {"orders": orders, "fills": fills, "positions": _positions(db, key), **_cash(db, key)}
+
+
+def ledger_positions(db: Queries, mode: str) -> list[dict[str, Any]]:
+    """Net contracts of every unsettled market by the fills on record: market_ticker, position_e2 (+ YES, - NO), settling
+    (past its close), changed_s (epoch seconds)."""
+    return _positions(db, {"mode": mode} | _checkpoint(db, mode))
+
+
+def ledger_cash(db: Queries, mode: str) -> dict[str, Any]:
+    """cash_e6, what everything on record did to the account's cash, and cash_known, whether that is all."""
+    return _cash(db, {"mode": mode} | _checkpoint(db, mode))
+
+
+def _positions(db: Queries, key: dict[str, Any]) -> list[dict[str, Any]]:
+    return db.all(
         "SELECT f.market_ticker, sum(CASE f.book_side WHEN 'bid' THEN f.count_e2 ELSE -f.count_e2 END)::bigint"
         " AS position_e2, bool_or(m.close_time <= now()) AS settling, extract(epoch FROM max(f.recorded_at))::float8"
         " AS changed_s FROM users.fills f LEFT JOIN live_data.markets m USING (market_ticker)"
@@ -165,10 +212,9 @@ def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, Any]:
         " WHERE s.mode = f.mode AND s.market_ticker = f.market_ticker) GROUP BY 1",
         key,
     )
-    return {"orders": orders, "fills": fills, "positions": positions, **_cash(db, key)}
 
 
-def _checkpoint(db: Database, mode: str) -> dict[str, Any]:
+def _checkpoint(db: Queries, mode: str) -> dict[str, Any]:
     """All fills recorded before ``upto`` are of settled markets, and their cash is ``summed_e6``. A query of its own: a
     planner that sees the moment reads only what came after it."""
     row = db.one(
@@ -179,7 +225,7 @@ def _checkpoint(db: Database, mode: str) -> dict[str, Any]:
     return row or {"upto": "-infinity", "summed_e6": 0}
 
 
-def _cash(db: Database, key: dict[str, Any]) -> dict[str, Any]:
+def _cash(db: Queries, key: dict[str, Any]) -> dict[str, Any]:
     """What all fills and results on record did to the account's cash, in micro-dollars, and whether that is all.
 
     Bids pay the YES price and asks get it; who is short YES holds NO and has paid a dollar for each until the result.
@@ -226,7 +272,7 @@ def advance_checkpoint(db: Database, mode: str, settled_for_s: float = 3600.0) -
     )
 
 
-def cash_anchor(db: Database, mode: str) -> dict[str, Any] | None:
+def cash_anchor(db: Queries, mode: str) -> dict[str, Any] | None:
     """The newest moment at which balance and ledger were taken as agreeing: balance_e6 and the ledger's cash_e6 then."""
     return db.one(
         "SELECT balance_e6, cash_e6, at FROM users.cash_anchors WHERE mode = %s ORDER BY anchor_id DESC LIMIT 1",

@@ -15,6 +15,7 @@ __all__ = [
     "events_of_trade",
     "fills_of_trade",
     "finish_order",
+    "insert_known_order",
     "insert_order",
     "insert_trade",
     "live_trades",
@@ -118,6 +119,20 @@ def insert_order(db: Database, row: Row) -> int:
     )
     assert made is not None  # noqa: S101
     return int(made["order_id"])
+
+
+def insert_known_order(db: Database, row: Row) -> int | None:
+    """An order that was sent long ago and whose end is known, from the exchange's record; gives its id, or None when its
+    client order id is on record already."""
+    made = db.one(
+        "INSERT INTO users.orders (user_id, mode, trade_id, client_order_id, purpose, market_ticker, side, count_e2,"
+        " limit_price_e4, state, reason, exchange_order_id, acked_count_e2, created_at, sent_at, done_at) VALUES"
+        " (%(user_id)s, %(mode)s, %(trade_id)s, %(client_order_id)s, %(purpose)s, %(market_ticker)s, %(side)s,"
+        " %(count_e2)s, %(limit_price_e4)s, %(state)s, %(reason)s, %(exchange_order_id)s, %(acked_count_e2)s,"
+        " %(sent_at)s, %(sent_at)s, now()) ON CONFLICT (client_order_id) DO NOTHING RETURNING order_id",
+        row,
+    )
+    return None if made is None else int(made["order_id"])
 
 
 def claim_intent(db: Database, mode: str) -> Row | None:

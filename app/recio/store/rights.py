@@ -37,6 +37,7 @@ _READ_PAST = (
     "analytics.models",
     "analytics.calibrations",
     "analytics.market_results",
+    "analytics.research_runs",
 )
 _INCIDENTS = {"system.incidents": "SELECT, INSERT, UPDATE"}
 _SPANS = {"system.spans": "SELECT, INSERT"}
@@ -51,6 +52,7 @@ RIGHTS: dict[str, dict[str, str]] = {
     "main_app": _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
         "users.monitors": "SELECT, INSERT, UPDATE",
+        "users.trade_sums": "SELECT",
         # The address holds secrets: it may be written and emptied, never read.
         "users.notify_targets": "SELECT (target_id, user_id, name, kind, hint, events, quiet_from, quiet_to, zone, enabled,"
         " created_at, removed_at), INSERT, UPDATE (removed_at, enabled, address)",
@@ -62,8 +64,10 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.settings": "SELECT, INSERT, UPDATE",
         "users.tickets": "SELECT, INSERT",
         "users.audit_log": "SELECT, INSERT",
+        "users.cash_anchors": "SELECT, INSERT (mode, balance_e6, cash_e6, why)",
         "system.requests": "SELECT, INSERT (kind, args, asked_by)",  # state and times are the worker's
         "users.api_tokens": "SELECT, INSERT, UPDATE (last_used_at, last_used_from, revoked_at)",
+        "analytics.research_runs": "SELECT, INSERT (user_id, wish, asked_by), UPDATE (cancel_at, cancel_by)",
         "users.api_answers": "SELECT, INSERT, UPDATE (status, media_type, body), DELETE",
     },
     "trade_manager": _read(_READ_LIVE, _READ_LEDGER, _READ_SYSTEM)
@@ -139,6 +143,9 @@ RIGHTS: dict[str, dict[str, str]] = {
         "system.spans": "SELECT, DELETE",
         "users.reconciliations": "SELECT, DELETE",
         "users.decisions": "SELECT, DELETE",
+        "users.login_attempts": "SELECT, DELETE",
+        "users.notifications": "SELECT, DELETE",
+        "system.requests": "SELECT, DELETE",
         "users.trades": "SELECT",
     },
     "system_monitor": _read(_READ_SYSTEM)
@@ -152,6 +159,11 @@ RIGHTS: dict[str, dict[str, str]] = {
     | _INCIDENTS,
     "recio_notify": _read(("users.trades", "users.orders", "system.incidents", "users.notify_targets"))
     | {"users.notifications": "SELECT, INSERT, UPDATE (state, tries, answer, next_try_at, sent_at)"},
+    "recio_research": {
+        "historical_data.btc_candles_1m": "SELECT",
+        "analytics.research_runs": "SELECT, UPDATE (state, percent, words, started_at, beat_at, finished_at, summary, report,"
+        " report_bytes, report_gone_at, error, cure)",
+    },
     OPERATOR: _read(_READ_LIVE, _READ_LEDGER, _READ_RULES, _READ_SYSTEM, _READ_PAST)
     | {
         "users.monitors": "SELECT, INSERT, UPDATE",

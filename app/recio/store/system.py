@@ -134,7 +134,12 @@ _RETENTION = {
     "live_data.markets": "close_time < now() - interval '1 day' AND market_ticker NOT IN"
     " (SELECT market_ticker FROM users.trades WHERE state IN ('pending', 'open', 'closing', 'expired'))",
     "users.decisions": "kind <> 'enter' AND at < now() - interval '45 days'",
-    "users.reconciliations": "ok AND at < now() - interval '7 days'",
+    # The newest agreement stays for ever: from there on everything is compared.
+    "users.reconciliations": "ok AND at < now() - interval '7 days' AND reconciliation_id < (SELECT max(r.reconciliation_id)"
+    " FROM users.reconciliations r WHERE r.ok AND r.mode = reconciliations.mode)",
+    "users.login_attempts": "at < now() - interval '90 days'",
+    "users.notifications": "state <> 'new' AND created_at < now() - interval '90 days'",
+    "system.requests": "state IN ('done', 'failed') AND asked_at < now() - interval '90 days'",
     "system.service_samples": "at < now() - interval '1 day'",
     "system.spans": "at < now() - interval '1 day'",
     "system.host_samples": "at < now() - interval '7 days'",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +11,17 @@ from psycopg2.extras import Json
 
 from recio.store.db import Params
 
-__all__ = ["KeyReused", "Queries", "Submitted", "submit_close", "submit_open", "ticket_by_id", "wait_decided"]
+__all__ = [
+    "KeyReused",
+    "Queries",
+    "Submitted",
+    "submit_adopt",
+    "submit_close",
+    "submit_open",
+    "ticket_by_id",
+    "tickets_by_id",
+    "wait_decided",
+]
 
 
 class Queries(Protocol):
@@ -19,6 +29,13 @@ class Queries(Protocol):
 
     def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
         """The first row, or None."""
+
+
+class Many(Protocol):
+    """What reading several tickets needs of a connection."""
+
+    def all(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
+        """Every row."""
 
 
 class KeyReused(ValueError):
@@ -98,12 +115,37 @@ def submit_close(
     return _submit(db, (user_id, mode, key, source, "close", None, None, None, limit_price_e4, trade_id, None, None))
 
 
+def submit_adopt(
+    db: Queries, *, user_id: str, mode: str, order: Mapping[str, Any], trade_id: int | None = None
+) -> Submitted:
+    """Ask that an order the exchange has and the ledger lost be put on record; ``order`` as recio.trading.adopt.ForeignOrder
+    has it, ``trade_id`` the trade it closed where that is not clear. Repeated for a refused one it asks anew."""
+    for attempt in range(100):
+        key = f"adopt-{order['client_order_id']}-{attempt}"
+        made = _submit(
+            db,
+            (
+                user_id, mode, key, "cli", "adopt", order["market_ticker"], None, order["count_e2"], None, trade_id, None,
+                Json(dict(order)),
+            ),
+        )  # fmt: skip
+        if not made.replayed or ticket_by_id(db, made.ticket_id)["state"] != "refused":
+            return made
+    raise KeyReused(f"order {order['client_order_id']} was refused a hundred times; see its tickets' reasons")
+
+
 def ticket_by_id(db: Queries, ticket_id: int) -> dict[str, Any]:
     """The ticket's row; raises LookupError when there is none."""
     row = db.one("SELECT * FROM users.tickets WHERE ticket_id = %s", (ticket_id,))
     if row is None:
         raise LookupError(f"no ticket {ticket_id}")
     return row
+
+
+def tickets_by_id(db: Many, ticket_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """State and reason of several tickets, by id; those that do not exist are missing."""
+    rows = db.all("SELECT ticket_id, state, reason FROM users.tickets WHERE ticket_id = ANY(%s)", (list(ticket_ids),))
+    return {row["ticket_id"]: row for row in rows}
 
 
 def wait_decided(db: Queries, ticket_id: int, timeout_s: float = 3.0, poll_s: float = 0.05) -> dict[str, Any]:

@@ -29,7 +29,6 @@ __all__ = [
     "today",
     "trade",
     "trade_detail",
-    "trade_totals",
     "trades",
 ]
 
@@ -175,20 +174,6 @@ def trades(db: Queries, user_id: str, mode: str, wanted: TradeFilter, limit: int
     )
 
 
-def trade_totals(db: Queries, user_id: str, mode: str, wanted: TradeFilter) -> Row:
-    """Count, wins, losses, contracts, PnL and fees of the trades wanted."""
-    where, values = wanted.where(user_id, mode)
-    row = db.one(
-        "SELECT count(*) AS trades, count(*) FILTER (WHERE t.pnl_e6 > 0) AS wins,"  # noqa: S608 - parts from code
-        " count(*) FILTER (WHERE t.pnl_e6 < 0) AS losses, coalesce(sum(t.entry_count_e2), 0)::bigint AS entry_count_e2,"
-        " coalesce(sum(t.pnl_e6), 0)::bigint AS pnl_e6, coalesce(sum(t.fees_e6), 0)::bigint AS fees_e6,"
-        f" coalesce(sum(t.entry_cost_e6), 0)::bigint AS entry_cost_e6 FROM users.trades t WHERE {where}",
-        values,
-    )
-    assert row is not None  # noqa: S101 - an aggregate has one row
-    return row
-
-
 def trade(db: Queries, user_id: str, trade_id: int) -> Row | None:
     """One trade with its last order's state and what the supervisor sees of it."""
     return db.one(
@@ -266,8 +251,8 @@ def account(db: Queries, user_id: str, mode: str) -> Row:
             (mode,),
         ),
         "resting_orders": db.all(
-            "SELECT order_id, trade_id, market_ticker, purpose, side, count_e2, limit_price_e4, state, reason, created_at"
-            " FROM users.orders WHERE user_id = %s AND mode = %s"
+            "SELECT order_id, trade_id, market_ticker, purpose, side, count_e2, acked_count_e2, limit_price_e4, state, reason,"
+            " lookups, created_at FROM users.orders WHERE user_id = %s AND mode = %s"
             " AND state IN ('intent', 'sending', 'resting', 'partially_filled', 'unknown') ORDER BY order_id DESC",
             (user_id, mode),
         ),

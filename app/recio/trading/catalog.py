@@ -17,7 +17,7 @@ from recio.trading.strategies.base import MonitorSettings
 
 __all__ = [
     "AUTO_ENTRY", "AUTO_STOP", "MONITOR", "RISK", "Change", "Field", "Shown", "described", "difference", "from_shown",
-    "loosened", "read_form", "to_shown",
+    "loosened", "read_form", "to_shown", "value_of",
 ]  # fmt: skip
 
 Kind = Literal["number", "check", "choice"]
@@ -147,7 +147,8 @@ _TYPES: dict[int, type[msgspec.Struct]] = {
 }  # fmt: skip
 
 
-def _value(settings: Mapping[str, Any], key: str) -> Any:
+def value_of(settings: Mapping[str, Any], key: str) -> Any:
+    """What stands under a key; ``stop.KEY`` is one of the stop's."""
     outer, dot, inner = key.partition(".")
     return settings[outer][inner] if dot else settings[outer]
 
@@ -218,7 +219,7 @@ def described(
         choices = tuple(sorted(str(v) for v in node.values)) if isinstance(node, msgspec.inspect.LiteralType) else ()
         found.append(
             Shown(
-                f, to_shown(f, _value(settings, f.key)), to_shown(f, _value(defaults, f.key)), to_shown(f, low),
+                f, to_shown(f, value_of(settings, f.key)), to_shown(f, value_of(defaults, f.key)), to_shown(f, low),
                 to_shown(f, high), step, optional, choices,
             )
         )  # fmt: skip
@@ -235,7 +236,7 @@ def difference(fields: Iterable[Field], before: Mapping[str, Any], after: Mappin
     return [
         Change(f.key, f.label, said(f, old), said(f, new))
         for f in fields
-        if (old := _value(before, f.key)) != (new := _value(after, f.key))
+        if (old := value_of(before, f.key)) != (new := value_of(after, f.key))
     ]
 
 

@@ -1,4 +1,4 @@
-"""Log-in, account, status and settings by HTTP."""
+"""Log-in, status and settings by HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from recio.monitoring.kill_file import kill_file_reason
-from recio.store import web_queries as queries
 from recio.store import web_sessions
 from recio.web import sessions
 from recio.web.desk import Desk, desk_of, session_of
@@ -18,7 +17,7 @@ from recio.web.entrance import log_in, log_out
 from recio.web.errors import ApiError
 from recio.web.routes import api
 from recio.web.switches import checked
-from recio.web.wire import json_response, wire, wire_all
+from recio.web.wire import json_response, wire
 
 __all__ = ["SettingName", "log_in", "log_out", "router", "store_setting"]
 
@@ -53,17 +52,6 @@ def close_session(request: Request) -> Response:
     response = json_response({"logged_out": True})
     sessions.unset_cookie(response)
     return response
-
-
-@router.get("/api/account", **api("Account", "read", answer="Account"))
-def account(request: Request) -> Response:
-    """Balance, positions, unfinished orders, fills, settlements, and whether the ledger agrees with the exchange."""
-    desk, session = desk_of(request), session_of(request)
-    found = queries.account(desk.pool, session.user_id, desk.settings.mode)
-    plain: dict[str, Any] = {}
-    for name, value in found.items():
-        plain[name] = wire_all(value) if isinstance(value, list) else (wire(value) if value else value)
-    return json_response(plain | {"mode": desk.settings.mode, "now_ms": round(desk.clock() * 1000)})
 
 
 @router.get("/api/status", **api("System", "read", answer="Status"))

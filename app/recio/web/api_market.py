@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from recio.market.claim import claim
 from recio.store import web_queries as queries
 from recio.store.desk_queries import all_strikes, newest_calibration
 from recio.trading.ticket import price_e4_of, price_ranges, side_of
@@ -58,7 +59,8 @@ def strikes(request: Request, event: Ticker) -> Response:
             404, "no_strike_table", f"there is no strike table of event {event}", "take one of GET /api/events"
         )
     return json_response(
-        wire(table_view.shown(desk.pool, desk.settings.mode, row)) | {"now_ms": round(desk.clock() * 1000)}
+        wire(table_view.shown(desk.pool, session_of(request).user_id, desk.settings.mode, row))
+        | {"now_ms": round(desk.clock() * 1000)}
     )
 
 
@@ -73,17 +75,14 @@ def known_market(desk: Desk, ticker: str) -> dict[str, Any]:
 @router.get("/api/strikes/all", **api("Market", "read", answer="AllStrikes"))
 def every_strike(request: Request, event: Ticker) -> Response:
     """Every strike of an event with the best of its book; probabilities are made for the strikes around the price only."""
-    desk = desk_of(request)
+    desk, user_id = desk_of(request), session_of(request).user_id
     rows = all_strikes(desk.pool, desk.settings.mode, event)
     if not rows:
         raise ApiError(404, "no_strike_table", f"there is no event {event}", "take one of GET /api/events")
-    price = queries.price(desk.pool)
-    table = queries.strike_table(desk.pool, event)
-    price_e2 = price["price_e2"] if price else None
-    made = table_view.everything(rows, price_e2, table["rows"] if table else [], desk.clock())
-    return json_response(
-        {"now_ms": round(desk.clock() * 1000), "event_ticker": event, "price_e2": price_e2, "rows": made}
-    )
+    price, table = queries.price(desk.pool), queries.strike_table(desk.pool, event)
+    calibration = newest_calibration(desk.pool, user_id, desk.settings.mode, rows[0]["series_ticker"])
+    made = table_view.everything(rows, price, table, desk.clock(), calibration)
+    return json_response({"now_ms": round(desk.clock() * 1000), "event_ticker": event} | made)
 
 
 @router.get("/api/limits", **api("Market", "read", "trade", answer="Limits"))
@@ -118,7 +117,10 @@ def quote(
     row = next((r for r in table["rows"] if r["market_ticker"] == market_ticker), None) if table else None
     book = queries.books_of(desk.pool, market_ticker)
     made = quote_of(market_ticker, side, count_e2, limit_e4, book)
-    made["model"] = model_view(side, made, row, table, newest_calibration(desk.pool, desk.settings.mode))
+    made["claim"] = claim(market["strike_type"], market["floor_strike_e2"], market["cap_strike_e2"], side)
+    series = market["series_ticker"]
+    calibration = newest_calibration(desk.pool, session.user_id, desk.settings.mode, series)
+    made["model"] = model_view(side, made, row, table, calibration, series)
     made["refusals"] = risk_view.refusals(
         desk.pool, session.user_id, desk.settings.mode, market_ticker, side, count_e2, limit_e4, desk.clock()
     )

@@ -23,7 +23,7 @@ from recio.web.routes import api
 from recio.web.sessions import Session
 from recio.web.wire import json_response, page_response, wire, wire_all
 
-__all__ = ["router"]
+__all__ = ["DECIDED_WITHIN_S", "router", "source_of"]
 
 router = APIRouter()
 DECIDED_WITHIN_S = 3.0
@@ -101,7 +101,7 @@ async def open_ticket(request: Request, ticket: OpenTicket) -> Response:
         else:  # a repeated call: its market may be gone, its first answer stands
             limit_e4 = price_e4_of(ticket.limit_price, price_ranges([(0, 10_000, 1)]), side)
         return tickets.submit_open(
-            desk.pool, user_id=session.user_id, mode=desk.settings.mode, key=key, source=_source(request),
+            desk.pool, user_id=session.user_id, mode=desk.settings.mode, key=key, source=source_of(request),
             market_ticker=ticket.market_ticker, side=side, count_e2=count_e2, limit_price_e4=limit_e4,
         )  # fmt: skip
 
@@ -125,7 +125,7 @@ async def close_trade(request: Request, trade_id: TradeId, ticket: CloseTicket) 
             ranges = price_ranges([(0, 10_000, 1)])
         limit_e4 = None if ticket.limit_price is None else price_e4_of(ticket.limit_price, ranges, row["side"])
         return tickets.submit_close(
-            desk.pool, user_id=session.user_id, mode=desk.settings.mode, key=key, source=_source(request),
+            desk.pool, user_id=session.user_id, mode=desk.settings.mode, key=key, source=source_of(request),
             trade_id=trade_id, limit_price_e4=limit_e4,
         )  # fmt: skip
 
@@ -160,7 +160,7 @@ def _key(request: Request, in_body: str | None) -> str:
     return key
 
 
-def _source(request: Request) -> str:
+def source_of(request: Request) -> str:
     """Browsers say where a request comes from; programs do not."""
     return "web" if "sec-fetch-site" in request.headers else "api"
 

@@ -16,11 +16,15 @@ from recio.contract.settings import Settings
 from recio.store.db import dsn_from_environment
 from recio.store.pool import Pool
 from recio.web import (
+    account_page,
     api_access,
     api_account,
+    api_close_all,
     api_docs,
+    api_ledger,
     api_market,
     api_monitors,
+    api_research,
     api_trades,
     audit_page,
     errors,
@@ -98,8 +102,9 @@ def create_app(
         meter=desk.meter,
     )
     for part in (
-        static, look, readiness, api_docs, api_access, security_page, audit_page, api_account, api_market, api_monitors,
-        api_trades, stream, metrics, requests, logs, system, history, tokens_page, settings_routes, pages,
+        static, look, readiness, api_docs, api_access, security_page, audit_page, api_account, api_ledger, api_market, api_monitors,
+        api_research, api_trades, api_close_all, stream, metrics, requests, logs, system, history, account_page, tokens_page,
+        settings_routes, pages,
     ):  # fmt: skip
         app.include_router(part.router)
 

@@ -1,130 +1,168 @@
-"""History: finished trades with filters and totals, one trade's page, and the CSV of what is filtered."""
+"""History: trades with filters and figures, calibration against the market, one trade's page, and the exports."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
-from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from recio.market.calibration import Forecast, calibrate
+from recio.store import history_queries as past
 from recio.store import web_queries as queries
-from recio.units import format_fixed
-from recio.web.desk import Desk, desk_of, session_of
+from recio.trading.gate import verdict
+from recio.trading.performance import per_contract_e6, ratio, wilson
+from recio.web.desk import desk_of, session_of
 from recio.web.errors import ApiError
-from recio.web.view import iso
+from recio.web.history_export import as_csv, as_json
+from recio.web.history_filter import Chosen, Exported, Filtering
+from recio.web.history_story import bill_of, book_of, story
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 _PAGE = 50
-_NEW_YORK = ZoneInfo("America/New_York")
-_COLUMNS = (
-    "trade_id", "mode", "source", "market_ticker", "event_ticker", "series_ticker", "strike_e2", "side", "state", "reason",
-    "count_e2", "limit_price_e4", "entry_count_e2", "entry_cost_e6", "exit_count_e2", "exit_proceeds_e6", "fees_e6",
-    "result", "pnl_e6", "close_time", "created_at", "opened_at", "closed_at",
-)  # fmt: skip
-_PLACES = {"_e2": 2, "_e4": 4, "_e6": 6}
-Word = Annotated[str, Query(max_length=20, pattern=r"^[A-Za-z0-9]*$")]
-Day = Annotated[str, Query(max_length=10, pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
+_HOURS = {hour: f"{hour:02d}:00" for hour in range(24)}
+_DAYS = dict(enumerate(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), 1))
+_SCORED = 1_000  # trades; a bootstrap over more takes seconds
+_RESAMPLES = 200
+_BUFFERS_E2 = (
+    0,
+    2_500,
+    5_000,
+    10_000,
+    20_000,
+    40_000,
+    80_000,
+)  # dollars x 100: lower ends of the strike-distance groups
 
 
-def _moment(day: str, plus: int = 0) -> datetime | None:
-    """Midnight in New York of a day written YYYY-MM-DD; None for an empty one."""
-    if not day:
-        return None
-    try:
-        start = date.fromisoformat(day) + timedelta(days=plus)
-    except (ValueError, OverflowError) as error:
-        raise ApiError(422, "invalid_day", f"{day!r} is not a day", "write it as 2026-11-23") from error
-    return datetime(start.year, start.month, start.day, tzinfo=_NEW_YORK)
-
-
-def _filter(state: str, series: str, side: str, outcome: str, since: str, until: str) -> queries.TradeFilter:
-    known = (
-        ("state", state, ("live", "closed", "all")),
-        ("side", side, ("", "yes", "no")),
-        ("outcome", outcome, ("", "won", "lost")),
-    )
-    for name, value, allowed in known:
-        if value not in allowed:
-            raise ApiError(
-                422, f"invalid_{name}", f"{name} is {value!r}", f"take one of {', '.join(filter(None, allowed))}"
-            )
-    return queries.TradeFilter(state, series, side, outcome, _moment(since), _moment(until, plus=1))
+def shown_sums(row: dict[str, Any]) -> dict[str, Any]:
+    """Sums with what follows from them; None where there is nothing to divide by."""
+    decided = row["won"] + row["lost"]
+    return row | {
+        "decided": decided,
+        "share": ratio(row["won"], decided),
+        "interval": wilson(row["won"], decided),
+        "return": ratio(row["pnl_e6"], row["finished_cost_e6"]),
+        "mean_win_e6": row["gain_e6"] // row["won"] if row["won"] else None,
+        "mean_loss_e6": -(-row["loss_e6"] // row["lost"]) if row["lost"] else None,
+        "factor": ratio(row["gain_e6"], -row["loss_e6"]),
+        "expectancy_e6": per_contract_e6(row["pnl_e6"], row["finished_count_e2"]),
+    }
 
 
 @router.get("/history")
-def history(
-    request: Request, state: Word = "closed", series: Word = "", side: Word = "", outcome: Word = "", since: Day = "",
-    until: Day = "", before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
-) -> Response:  # fmt: skip
-    """Trades and their totals."""
+def history(request: Request, chosen: Chosen, before: Annotated[int | None, Query(ge=1, le=2**62)] = None) -> Response:
+    """Trades, their figures, the equity curve."""
     desk, session = desk_of(request), session_of(request)
-    wanted, mode = _filter(state, series, side, outcome, since, until), desk.settings.mode
+    mode, wanted = desk.settings.mode, chosen.wanted
     rows = queries.trades(desk.pool, session.user_id, mode, wanted, _PAGE + 1, before)
-    chosen = {"state": state, "series": series, "side": side, "outcome": outcome, "since": since, "until": until}
-    query = urlencode({name: value for name, value in chosen.items() if value})
+    found = past.figures(desk.pool, session.user_id, mode, wanted, tuple(past.GROUPS))
+    last = rows[_PAGE - 1]["trade_id"] if len(rows) > _PAGE else None
     return desk.page(request, "history.html", {
-        "trades": rows[:_PAGE], "totals": queries.trade_totals(desk.pool, session.user_id, mode, wanted), "chosen": chosen,
-        "query": query, "before": before,
-        "next": f"{query}&before={rows[_PAGE - 1]['trade_id']}" if len(rows) > _PAGE else "",
+        "trades": rows[:_PAGE], "totals": shown_sums(found[""][0]), "chosen": chosen.shown, "query": chosen.query,
+        "exported": chosen.exported, "most": past.CURVE_TRADES, "filtered": len(chosen.given), "before": before,
+        "groups": {name: [shown_sums(row) for row in found[name]] for name in past.GROUPS},
+        "curve": past.curve(desk.pool, session.user_id, mode, wanted),
+        "values": past.filter_values(desk.pool, session.user_id), "from_": wanted.since, "until": wanted.until,
+        "hours": _HOURS, "days": _DAYS,
+        "next": "&".join(filter(None, (chosen.query, f"before={last}"))) if last else "",
     })  # fmt: skip
 
 
 @router.get("/history.csv")
-def history_csv(
-    request: Request, state: Word = "closed", series: Word = "", side: Word = "", outcome: Word = "", since: Day = "",
-    until: Day = "",
-) -> StreamingResponse:  # fmt: skip
+def history_csv(request: Request, chosen: Exported) -> StreamingResponse:
     """All trades of the filter, newest first; amounts in dollars, counts in contracts, times in UTC."""
+    return _download(request, as_csv, chosen, "csv", "text/csv; charset=utf-8")
+
+
+@router.get("/history.json")
+def history_json(request: Request, chosen: Exported) -> StreamingResponse:
+    """All trades of the filter, newest first, in the ledger's integers."""
+    return _download(request, as_json, chosen, "json", "application/json")
+
+
+def _download(request: Request, writer: Any, chosen: Filtering, kind: str, media_type: str) -> StreamingResponse:
     desk, session = desk_of(request), session_of(request)
-    wanted = _filter(state, series, side, outcome, since, until)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return StreamingResponse(
-        _csv(desk, session.user_id, wanted), media_type="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="trades-{stamp}.csv"'},
+        writer(desk.pool, session.user_id, desk.settings.mode, chosen.wanted), media_type=media_type,
+        headers={"Content-Disposition": f'attachment; filename="trades-{stamp}.{kind}"'},
     )  # fmt: skip
 
 
-def _csv(desk: Desk, user_id: str, wanted: queries.TradeFilter) -> Iterator[str]:
-    yield _line([name[:-3] if name[-3:] in _PLACES else name for name in _COLUMNS])
-    before: int | None = None
-    while True:
-        rows = queries.trades(desk.pool, user_id, desk.settings.mode, wanted, 500, before)
-        for row in rows:
-            yield _line([_cell(name, row[name]) for name in _COLUMNS])
-        if len(rows) < 500:
-            return
-        before = rows[-1]["trade_id"]
+# ------------------------------------------------------------------ calibration
+def forecast_of(row: dict[str, Any]) -> Forecast:
+    """A trade's decision as a forecast of YES."""
+    yes = row["side"] == "yes"
+    model, market, blend = (
+        chance if yes else 1.0 - chance
+        for chance in (
+            row["probability_model"],
+            row["probability_market"],
+            row["probability"] if row["probability"] is not None else row["probability_model"],
+        )
+    )
+    return Forecast(
+        event=row["event_ticker"], strategy="all", at_s=row["at"].timestamp(), won=row["result"] == "yes", model=model,
+        market=market, blend=blend, yes_ask_e4=row["yes_ask_e4"], no_ask_e4=row["no_ask_e4"],
+        model_version=row["model_version"], entered_side=row["side"],
+        paid_e4=round(row["entry_cost_e6"] / row["entry_count_e2"]),
+    )  # fmt: skip
 
 
-def _cell(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if name[-3:] in _PLACES:
-        return format_fixed(value, _PLACES[name[-3:]])
-    text = iso(value) if isinstance(value, datetime) else str(value)
-    return "'" + text if text[:1] in "=+@-\t\r" else text  # a spreadsheet must not take text for a formula
+def by_buffer(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Trades by BTC's distance to the strike at entry: won, interval, PnL; what has no distance recorded last."""
+    found: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        e2 = row["buffer_e2"]
+        low = -1 if e2 is None else max(edge for edge in _BUFFERS_E2 if edge <= max(0, e2))
+        group = found.setdefault(low, {"low_e2": low, "trades": 0, "won": 0, "pnl_e6": 0})
+        group["trades"] += 1
+        group["won"] += row["result"] == row["side"]
+        group["pnl_e6"] += row["pnl_e6"] or 0
+    highs = dict(zip(_BUFFERS_E2, (*_BUFFERS_E2[1:], None), strict=True))
+    order = sorted(found, key=lambda low: (low < 0, low))
+    return [
+        found[low] | {"high_e2": highs.get(low), "interval": wilson(found[low]["won"], found[low]["trades"])}
+        for low in order
+    ]
 
 
-def _line(cells: list[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow(cells)
-    return out.getvalue()
+@router.get("/history/calibration")
+def calibration(request: Request, chosen: Chosen) -> Response:
+    """What the model said at entry against what the market said, and how it came out."""
+    desk, session = desk_of(request), session_of(request)
+    rows = past.entries(desk.pool, session.user_id, desk.settings.mode, chosen.wanted, _SCORED)
+    report = calibrate([forecast_of(row) for row in rows], resamples=_RESAMPLES) if rows else None
+    bins = {}
+    if report is not None:
+        for who in ("model", "market"):
+            bins[who] = [(b, wilson(round(b.came_true * b.rows), b.rows)) for b in report.scores[who].reliability]
+    return desk.page(request, "calibration.html", {
+        "report": report, "verdict": verdict(report), "bins": bins, "buffers": by_buffer(rows), "query": chosen.query,
+        "limit": _SCORED, "filtered": len(chosen.given), "full": len(rows) == _SCORED,
+        "strategies": sorted({row["strategy"] for row in rows}), "sold": sum(row["exit_count_e2"] > 0 for row in rows),
+        "earned_e6": sum(row["pnl_e6"] for row in rows),
+    })  # fmt: skip
 
 
+# ------------------------------------------------------------------ one trade
 @router.get("/history/{trade_id}")
 def one_trade(request: Request, trade_id: Annotated[int, Path(ge=1, le=2**62)]) -> Response:
-    """A trade with its log, orders and fills."""
+    """A trade's whole story: log, orders, fills, what was seen at entry, the arithmetic."""
     desk, session = desk_of(request), session_of(request)
     row = queries.trade(desk.pool, session.user_id, trade_id)
     if row is None or row["mode"] != desk.settings.mode:
         raise ApiError(404, "no_trade", f"there is no trade {trade_id}", "look in the history")
     detail = queries.trade_detail(desk.pool, session.user_id, trade_id)
-    return desk.page(request, "trade_detail.html", {"trade": row, **detail})
+    entry = past.at_entry(desk.pool, row["ticket_id"])
+    return desk.page(request, "trade_detail.html", {
+        "trade": row, **detail, "entry": entry, "book": book_of(entry), "steps": story(detail["events"]),
+        "bill": bill_of(row, detail["fills"]),
+        "beside": past.neighbours(desk.pool, session.user_id, row["mode"], trade_id),
+        "trace": past.trace(desk.pool, row["ticket_id"], [o["order_id"] for o in detail["orders"]]),
+    })  # fmt: skip

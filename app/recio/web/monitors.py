@@ -37,9 +37,13 @@ def why(row: Mapping[str, Any], switches: Mapping[str, Any], entries: Sequence[M
     return f"{said}: {first['market_ticker']}: {first['why']}."
 
 
-def shown(db: Queries, user_id: str, switches: Mapping[str, Any]) -> list[Row]:
-    """Every monitor with complete settings, its strategy's sentence, its reason, and ``broken`` when it cannot run."""
-    entries = queries.entry_status(db)
+def shown(
+    db: Queries, user_id: str, switches: Mapping[str, Any], entries: Sequence[Mapping[str, Any]] | None = None
+) -> list[Row]:
+    """Every monitor with complete settings, its strategy's sentence, its reason, and ``broken`` when it cannot run.
+
+    ``entries`` are the newest looks where somebody has read them already."""
+    entries = queries.entry_status(db) if entries is None else entries
     found = []
     for row in rules.monitor_rows(db, user_id):
         broken = ""

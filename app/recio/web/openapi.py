@@ -31,6 +31,8 @@ TAGS: dict[str, str] = {
 _PARAMETERS = {
     "limit": "How many at most.",
     "before": "The next_before of the page before: entries older than that.",
+    "market": "Only of markets whose ticker begins so.",
+    "differing": "Only those that differed.",
     "trade_id": "The trade's number.",
     "session_id": "The session's session_id in GET /api/sessions.",
     "action": "Only lines of this action; empty: all.",
@@ -49,6 +51,7 @@ _PARAMETERS = {
     "limit_price": "Dollars of the side bought, between 0 and 1, on the market's grid.",
     "seconds": "How far back; seconds.",
     "request_id": "The request's number.",
+    "run_id": "The run's number.",
     "service": "A service's name; empty: all.",
     "level": "The least urgent level shown.",
     "text": "What a line must hold, whatever its case.",
@@ -68,10 +71,17 @@ _PROBLEMS = {
     503: "The database does not answer, or a fact is missing.",
 }
 _EXAMPLES: dict[tuple[str, str], Any] = {
+    ("/api/account/accept-balance", "post"): {
+        "why": "deposit from my bank", "balance_e6": 260_000_000, "cash_e6": -1_250_000,
+    },
     ("/api/tickets", "post"): {"market_ticker": "KXBTCSIM-26NOV23174630-T118749.99", "side": "yes", "count": "5", "limit_price": "0.60"},
+    ("/api/trades/close-all", "post"): {"trade_ids": [12, 13]},
     ("/api/trades/{trade_id}/close", "post"): {"limit_price": "0.55"},
     ("/api/session", "post"): {"login": "admin", "password": "correct horse battery"},
     ("/api/requests", "post"): {"kind": "restart_service", "args": {"service": "db_poller"}},
+    ("/api/research/runs", "post"): {
+        "kind": "backtest", "days": 7, "seed": 1, "strategy": "quarter_hour", "settings": {"min_probability_percent": 90},
+    },
     ("/api/look", "put"): {"theme": "dark", "zone": "Europe/Berlin"},
     ("/api/session/confirm", "post"): {"password": "correct horse battery"},
     ("/api/password", "put"): {"current": "correct horse battery", "new": "another long sentence"},

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
+from recio.store import desk_queries
 from recio.store import web_queries as queries
 from recio.trading import catalog
 from recio.trading.settings import SettingError
-from recio.web import sessions
+from recio.web import automation, risk_view, sessions, table_view
 from recio.web.api_account import SettingName, store_setting
 from recio.web.desk import desk_of, local_place, session_of
 from recio.web.entrance import log_in, log_out
@@ -74,8 +75,10 @@ def logout_form(request: Request) -> Response:
 
 
 @router.get("/")
-def trade_page(request: Request, event: Ticker = "", series: Ticker = "") -> Response:
-    """The strike table, the ticket, active trades."""
+def trade_page(
+    request: Request, event: Ticker = "", series: Ticker = "", strikes: Annotated[str, Query(max_length=5)] = ""
+) -> Response:
+    """The strike table (``strikes=all``: every strike), the ticket, active trades, limits, automation."""
     desk, session = desk_of(request), session_of(request)
     mode = desk.settings.mode
     events = queries.events(desk.pool, mode, desk.settings.series)
@@ -88,21 +91,23 @@ def trade_page(request: Request, event: Ticker = "", series: Ticker = "") -> Res
     shown = event or next((row["event_ticker"] for row in events if row["series_ticker"] == series), "")
     table = queries.strike_table(desk.pool, shown) if shown else None
     price = queries.price(desk.pool)
+    live, now_s = queries.live_trades(desk.pool, session.user_id, mode), desk.clock()
+    limits = risk_view.limits(desk.pool, session.user_id, mode, now_s)
+    found = desk.shown_settings(session.user_id)
+    every = None
+    if strikes == "all" and table:
+        markets = desk_queries.all_strikes(desk.pool, mode, shown)
+        every = table_view.everything(markets, price, table, now_s)
+    if table:
+        table = table_view.shown(desk.pool, session.user_id, mode, table)
     return desk.page(request, "trade.html", {
+        "limits": limits, "every": every,
+        "auto": automation.automation(desk.pool, session.user_id, found, limits["blocks"], live, now_s),
         "events": events, "series": series, "event": event, "shown": shown, "table": table, "price": price,
-        "live": queries.live_trades(desk.pool, session.user_id, mode),
+        "live": live,
         "done": queries.trades(desk.pool, session.user_id, mode, queries.TradeFilter("closed"), 5, None),
         "today": queries.today(desk.pool, session.user_id, mode), "wide": True,
     })  # fmt: skip
-
-
-@router.get("/account")
-def account_page(request: Request) -> Response:
-    """Balance, positions, fills, settlements, reconciliation."""
-    desk, session = desk_of(request), session_of(request)
-    return desk.page(
-        request, "account.html", {"account": queries.account(desk.pool, session.user_id, desk.settings.mode)}
-    )
 
 
 @router.get("/settings")

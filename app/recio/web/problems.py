@@ -8,6 +8,7 @@ __all__ = ["PROBLEMS", "title_of", "type_of"]
 
 # code -> title. Other codes are answered too, as RFC 9457's about:blank with the status' own phrase.
 PROBLEMS: dict[str, str] = {
+    "balance_not_accepted": "The balance cannot be taken as right now",
     "bad_request": "The request could not be read",
     "code_required": "The second factor's code is missing",
     "csrf": "The session's token is missing or wrong",
@@ -19,6 +20,7 @@ PROBLEMS: dict[str, str] = {
     "method_not_allowed": "Not with this method",
     "no_market": "No such market",
     "no_price": "No price yet",
+    "no_report": "No such report",
     "no_strike_table": "No such strike table",
     "no_ticket": "No such ticket",
     "no_trade": "No such trade",
@@ -28,6 +30,8 @@ PROBLEMS: dict[str, str] = {
     "other_origin": "From another site's page",
     "password_change_required": "The deploy's password must be changed first",
     "reauth_required": "The password is needed again",
+    "research_busy": "Enough runs wait already",
+    "run_ended": "The run has ended",
     "too_large": "The body is too large",
     "too_many_attempts": "Too many failed attempts",
     "too_many_streams": "Too many streams",

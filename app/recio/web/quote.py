@@ -46,6 +46,7 @@ def quote_of(market_ticker: str, side: str, count_e2: int, limit_e4: int, book: 
     paid_e6, worst_fee_e6 = walk.amount_e6 + fee_e6, taker_fee_e6(count_e2, limit_e4)
     payout_e6 = walk.filled_e2 * ONE_DOLLAR_E4
     ladder = asks(against)
+    hidden = ladder[_SHOWN_LEVELS:]
     return {
         "market_ticker": market_ticker, "side": side, "count_e2": count_e2, "limit_price_e4": limit_e4,
         "book_age_s": book["age_s"] if book is not None else None, "book_valid": bool(usable),
@@ -53,6 +54,8 @@ def quote_of(market_ticker: str, side: str, count_e2: int, limit_e4: int, book: 
         "levels": [
             {"price_e4": price, "count_e2": there, "taken_e2": taken.get(price, 0)} for price, there in ladder[:_SHOWN_LEVELS]
         ],
+        "more_levels": len(hidden), "more_count_e2": sum(there for _, there in hidden),
+        "more_taken_e2": sum(taken.get(price, 0) for price, _ in hidden),
         "now": {
             "count_e2": walk.filled_e2, "complete": walk.complete, "average_e4": walk.average_e4,
             "worst_e4": walk.worst_e4, "cost_e6": walk.amount_e6, "fee_e6": fee_e6, "max_loss_e6": paid_e6,
@@ -69,10 +72,11 @@ def quote_of(market_ticker: str, side: str, count_e2: int, limit_e4: int, book: 
 
 def model_view(
     side: str, quote: Mapping[str, Any], row: Mapping[str, Any] | None, table: Mapping[str, Any] | None,
-    calibration: Mapping[str, Any] | None,
+    calibration: Mapping[str, Any] | None, series: str = "",
 ) -> Row:  # fmt: skip
     """What the model and the market say of ``side``, how sure the model is, and the edge a contract after the fees of
-    this size (what fills now; the limit where nothing does). ``why`` names what is not known."""
+    this size (what fills now; the limit where nothing does). ``why`` names what is not known; ``calibrated_by`` is the
+    strategy whose forecasts the interval rests on: one of a monitor on this ``series``."""
     yes = row.get("probability_yes") if row else None
     own = None if yes is None else (yes if side == "yes" else 1.0 - yes)
     market = row.get("probability_market") if row else None
@@ -89,7 +93,7 @@ def model_view(
     if own is None:
         why = "the model says nothing of this strike now" if row else "this strike is not in the strike table"
     elif calibration is None:
-        why = "no interval: the model was never calibrated here"
+        why = f"no interval: no strategy on {series or 'this series'} was ever calibrated"
     elif sure is None:
         why = "no interval: no forecast like this one was ever settled"
     return {
@@ -97,6 +101,7 @@ def model_view(
         "low": sure.low if sure else None, "high": sure.high if sure else None,
         "came_true": sure.came_true if sure else None, "said_from": sure.said_from if sure else None,
         "said_to": sure.said_to if sure else None, "events": sure.events if sure else None, "why": why,
+        "calibrated_by": calibration["strategy"] if calibration and sure else None,
         "edge_e4": None if own is None else own * ONE_DOLLAR_E4 - even_e4,
         "age_s": table["age_s"] if table else None,
     }  # fmt: skip

@@ -15,12 +15,12 @@ from recio.trading.limits import blocks, meters
 from recio.trading.risk import Intent, check
 from recio.trading.settings import RiskLimits, SettingError, read
 
-__all__ = ["limits", "refusals"]
+__all__ = ["Both", "limits", "refusals"]
 
 Row = dict[str, Any]
 
 
-class _Both(Queries, HotQueries, Protocol):
+class Both(Queries, HotQueries, Protocol):
     """A connection that has both: the pool and a service's own do."""
 
 
@@ -28,7 +28,7 @@ def _limits_of(db: Queries, user_id: str) -> RiskLimits:
     return read(RiskLimits, (stored_settings(db, user_id).get("risk") or {}).get("value"))
 
 
-def limits(db: _Both, user_id: str, mode: str, now_s: float) -> Row:
+def limits(db: Both, user_id: str, mode: str, now_s: float) -> Row:
     """{meters, blocks}: what is used of each limit, and why no entry at all is possible now (empty: some are)."""
     try:
         allowed = _limits_of(db, user_id)
@@ -42,7 +42,7 @@ def limits(db: _Both, user_id: str, mode: str, now_s: float) -> Row:
 
 
 def refusals(
-    db: _Both, user_id: str, mode: str, market_ticker: str, side: str, count_e2: int, limit_e4: int, now_s: float
+    db: Both, user_id: str, mode: str, market_ticker: str, side: str, count_e2: int, limit_e4: int, now_s: float
 ) -> list[Row]:
     """Why the gate would refuse this entry now, each with its name and a sentence; empty when it would let it through."""
     try:

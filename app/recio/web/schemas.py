@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from recio.web.schemas_account import ACCOUNT_SCHEMAS
 from recio.web.schemas_host import HOST_SCHEMAS
+from recio.web.schemas_research import RESEARCH_SCHEMAS
+from recio.web.schemas_ticket import TICKET_SCHEMAS
 from recio.web.shape import schema
 
 __all__ = ["PROBLEM", "SCHEMAS", "schema"]
@@ -168,22 +171,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         now_ms: int
         event_ticker: str
         price_e2: int?: dollars; null: no price, then no rows
+        price_age_s: num?: of the price; over 10 there are no rows
         rows: []@Strike
+        why: str: why there are no rows
     """),
-    "Limits": schema("Each limit with what is used of it, and why no entry is possible now.", """
-        meters: []@LimitMeter
-        blocks: []@Refusal: empty: entries are possible
-        now_ms: int
-    """),
-    "LimitMeter": schema("One limit, by the facts and rules that refuse an entry.", """
-        name: str: as in a refusal
-        label: str
-        unit: e6|count|s: what used and allowed are in
-        used: num?: null: not known, which refuses
-        allowed: num
-        refuses: bool: every entry is refused because of it now
-    """),
-    "Refusal": schema("One reason for a no.", "name: str: the limit or the missing fact\nwhy: str"),
     "StrikeTable": schema("The strike table of one event, as last built.", """
         event_ticker: str
         series_ticker: str
@@ -192,61 +183,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         price_e2: int: dollars, the price it was built from
         price_age_s: num: of that price at that moment
         rows: []@Strike
+        calibrated_by: str?: the strategy whose forecasts the intervals rest on; null: none, then no intervals
         age_s: num: since it was built
         now_ms: int
-    """),
-    "Quote": schema("What buying would cost from the book on record. Fees are estimates.", """
-        market_ticker: str
-        side: yes|no
-        count_e2: int: contracts
-        limit_price_e4: int
-        book_age_s: num?: null: there is no book
-        book_valid: bool
-        best_ask_e4: int?: of the side; null: nobody offers, or the book is not usable
-        levels: []@QuoteLevel: the best eight, cheapest first
-        now: @QuoteNow
-        worst: @QuoteWorst
-        model: @QuoteModel
-        refusals: []@Refusal: why the risk gate would refuse this very order now; empty: it would not
-        now_ms: int
-    """),
-    "QuoteLevel": schema("One level of the book.", """
-        price_e4: int: of the side bought
-        count_e2: int: contracts offered there
-        taken_e2: int: contracts this order would take
-    """),
-    "QuoteModel": schema("What the model and the market say of the side, and how sure that is.", """
-        probability: num?
-        market: num?: the middle of the book
-        model_version: str?
-        low: num?: of the 95 % interval by the newest calibration
-        high: num?
-        came_true: num?: the share of forecasts like this that came true
-        said_from: num?: such forecasts were between this
-        said_to: num?: and this
-        events: num?: independent events the interval rests on
-        why: str: what is not known, and why
-        edge_e4: num?: a contract, after the fees of this size
-        age_s: num?: of the strike table
-    """),
-    "QuoteNow": schema("What would fill at once.", """
-        count_e2: int: contracts
-        complete: bool: the whole count
-        average_e4: num?
-        worst_e4: int?: the dearest level taken
-        cost_e6: int
-        fee_e6: int
-        max_loss_e6: int
-        payout_e6: int: if the side wins
-        profit_e6: int
-        breakeven_e4: num?
-    """),
-    "QuoteWorst": schema("The whole count at the limit price.", """
-        cost_e6: int
-        fee_e6: int
-        max_loss_e6: int
-        payout_e6: int
-        breakeven_e4: num
     """),
     "Look": schema("How the user's pages look.", """
         theme: auto|dark|light
@@ -303,56 +242,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         trade: @Trade?
     """),
     "Today": _DAY,
-    "Account": schema("The account as the exchange has it, and whether the ledger agrees.", """
-        mode: str
-        now_ms: int
-        today: @Today
-        balance: @Balance?: null: never seen
-        positions: []@Position
-        reconciliation: @Reconciliation?
-        resting_orders: []@UnfinishedOrder: every order that is not finished, unknown ones too
-        fills: []@Fill: the newest 20
-        settlements: []@Settlement: the newest 20
-    """),
-    "Balance": schema("Cash.", "balance_e6: int\nportfolio_e6: int\nseen_at_ms: int\nage_s: num"),
-    "Position": schema("A position as the exchange reports it.", """
-        market_ticker: str
-        position_e2: int: contracts; above 0 YES, below 0 NO
-        exposure_e6: int
-        fees_e6: int
-        seen_at_ms: int
-        age_s: num
-    """),
-    "Reconciliation": schema("The last comparison of ledger and exchange.", "at_ms: int\nok: bool\ndifferences: any\nage_s: num"),
-    "UnfinishedOrder": schema("An order that is not finished.", """
-        order_id: int
-        trade_id: int
-        market_ticker: str
-        purpose: entry|exit
-        side: yes|no
-        count_e2: int: contracts
-        limit_price_e4: int
-        state: intent|sending|resting|partially_filled|unknown
-        reason: str
-        created_at_ms: int
-    """),
-    "Fill": schema("A fill.", """
-        fill_id: str
-        market_ticker: str
-        book_side: bid|ask
-        count_e2: int: contracts
-        yes_price_e4: int
-        fee_e6: int
-        is_taker: bool
-        filled_at_ms: int
-    """),
-    "Settlement": schema("A settled market.", """
-        market_ticker: str
-        result: str
-        settlement_value_e4: int?: of a YES contract; null: void
-        revenue_e6: int?
-        settled_at_ms: int
-    """),
     "Status": schema("The services, as `recio status --json` tells it.", """
         version: str
         mode: str
@@ -388,4 +277,4 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Strategy": schema("A strategy.", "strategy: str\nabout: str\ndefaults: map any"),
     "MonitorVersion": schema("What a monitor was.", "version: int\nvalue: map any\nchanged_at_ms: int\nchanged_by: str"),
     "MonitorVersions": schema("Newest first.", "versions: []@MonitorVersion\nnext_before: int?: before of the next page; null on the last"),
-} | HOST_SCHEMAS  # fmt: skip
+} | ACCOUNT_SCHEMAS | HOST_SCHEMAS | RESEARCH_SCHEMAS | TICKET_SCHEMAS  # fmt: skip

@@ -9,8 +9,9 @@ from typing import Any
 
 from recio.store import frame_queries, requests, system_queries, web_sessions
 from recio.store import web_queries as queries
-from recio.store.pool import Queries
-from recio.web import news
+from recio.store.desk_queries import newest_calibration
+from recio.web import automation, news, risk_view, table_view
+from recio.web.risk_view import Both
 from recio.web.status import StatusBoard
 from recio.web.switches import complete, in_force
 from recio.web.system_view import started, verdict
@@ -19,6 +20,7 @@ from recio.web.wire import wire, wire_all
 __all__ = ["TOPICS", "Snapshots"]
 
 TOPICS = ("price", "events", "trades", "switches", "status", "news")
+_CALIBRATION_S = 60.0
 _NEWS, _REPLAYED = 30, 200  # items of a frame: of the usual one, of what a tab that comes back has missed
 _NEWS_AGE_MS, _REPLAY_AGE_MS = 3_600_000, 43_200_000  # an hour; half a day
 
@@ -37,13 +39,14 @@ class Snapshots:
         self._user_id, self._mode, self._series = user_id, mode, tuple(series)
         self._status, self._clock = status, clock
         self._open: list[dict[str, Any]] = []
+        self._calibrations: dict[str, tuple[float, dict[str, Any] | None]] = {}  # by series: when read, and it
         self.live = False  # whether any trade is live: its PnL moves without a notification
 
     def now_ms(self) -> int:
         """Milliseconds since 1970."""
         return round(self._clock() * 1000)
 
-    def of(self, topic: str, db: Queries) -> dict[str, Any]:
+    def of(self, topic: str, db: Both) -> dict[str, Any]:
         """The picture of one of TOPICS."""
         made: dict[str, Any] = {
             "price": self._price, "events": self._events, "trades": self._trades, "switches": self._switches,
@@ -60,13 +63,32 @@ class Snapshots:
                 return str(row["event_ticker"])
         return ""
 
-    def table(self, event: str, db: Queries) -> dict[str, Any]:
+    def table(self, event: str, db: Both) -> dict[str, Any]:
         """The strike table of an event; without rows when there is none (yet)."""
         row = queries.strike_table(db, event) if event else None
-        body = wire(row) if row else {"event_ticker": event, "rows": [], "close_time_ms": None, "built_at_ms": None}
-        return body | {"now_ms": self.now_ms()}
+        if row is None:
+            body: dict[str, Any] = {
+                "event_ticker": event,
+                "rows": [],
+                "close_time_ms": None,
+                "built_at_ms": None,
+                "calibrated_by": None,
+            }
+            return body | {"now_ms": self.now_ms()}
+        calibration = self._calibration(row["series_ticker"], db)
+        return wire(row | table_view.intervals_of(row["rows"], calibration)) | {"now_ms": self.now_ms()}
 
-    def news(self, db: Queries, since_ms: int | None = None) -> dict[str, Any]:
+    def _calibration(self, series: str, db: Both) -> dict[str, Any] | None:
+        """The newest of a series; read once a minute, for a table comes with every price and a calibration every night."""
+        at_s, found = self._calibrations.get(series, (float("-inf"), None))
+        if self._clock() - at_s >= _CALIBRATION_S:
+            found = newest_calibration(db, self._user_id, self._mode, series)
+            self._calibrations = (
+                {**self._calibrations, series: (self._clock(), found)} if len(self._calibrations) < 50 else {}
+            )
+        return found
+
+    def news(self, db: Both, since_ms: int | None = None) -> dict[str, Any]:
         """What a person must hear of, the newest items; ``since_ms`` asks for all after it, of half a day at most."""
         replayed = since_ms is not None
         oldest_ms = self.now_ms() - (_REPLAY_AGE_MS if replayed else _NEWS_AGE_MS)
@@ -76,15 +98,15 @@ class Snapshots:
         found = news.items(trades, frame_queries.incident_news(db, since, limit), from_ms)
         return {"items": found[-limit:], "whole": len(found) < limit and from_ms > oldest_ms}
 
-    def _price(self, db: Queries) -> dict[str, Any]:
+    def _price(self, db: Both) -> dict[str, Any]:
         row = queries.price(db)
         return {"price": wire(row) if row else None}
 
-    def _events(self, db: Queries) -> dict[str, Any]:
+    def _events(self, db: Both) -> dict[str, Any]:
         self._open = queries.events(db, self._mode, self._series)
         return {"events": wire_all(self._open)}
 
-    def _trades(self, db: Queries) -> dict[str, Any]:
+    def _trades(self, db: Both) -> dict[str, Any]:
         live = queries.live_trades(db, self._user_id, self._mode)
         self.live = bool(live)
         done = queries.trades(db, self._user_id, self._mode, queries.TradeFilter("closed"), 5, None)
@@ -92,13 +114,20 @@ class Snapshots:
             "live": wire_all(live),
             "done": wire_all(done),
             "today": wire(queries.today(db, self._user_id, self._mode)),
+            "limits": risk_view.limits(db, self._user_id, self._mode, self._clock()),
         }
 
-    def _switches(self, db: Queries) -> dict[str, Any]:
+    def _switches(self, db: Both) -> dict[str, Any]:
         found = in_force(complete(web_sessions.settings(db, self._user_id)))
-        return {"settings": {name: setting["value"] for name, setting in found.items()}}
+        blocked = risk_view.limits(db, self._user_id, self._mode, self._clock())["blocks"]
+        live = queries.live_trades(db, self._user_id, self._mode)
+        made = automation.automation(db, self._user_id, found, blocked, live, self._clock())
+        return {
+            "settings": {name: setting["value"] for name, setting in found.items()},
+            "automation": made | {"watch": wire_all(made["watch"])},
+        }
 
-    def _health(self, db: Queries) -> dict[str, Any]:
+    def _health(self, db: Both) -> dict[str, Any]:
         machine = queries.machine(db, self._mode)
         return {
             "vitals": wire(frame_queries.vitals(db, self._mode)),

@@ -10,9 +10,10 @@ from recio.market.strike_table import Book, StrikeMarket, build
 from recio.store.desk_queries import newest_calibration
 from recio.store.pool import Queries
 
-__all__ = ["everything", "shown", "with_intervals"]
+__all__ = ["MAX_AGE_S", "everything", "intervals_of", "shown", "with_intervals"]
 
 Row = dict[str, Any]
+MAX_AGE_S = 10.0  # a price or a table older than this is grey on the page, and is not built upon
 
 
 def with_intervals(rows: Sequence[Mapping[str, Any]], calibration: Mapping[str, Any] | None) -> list[Row]:
@@ -35,19 +36,38 @@ def with_intervals(rows: Sequence[Mapping[str, Any]], calibration: Mapping[str, 
     return made
 
 
-def shown(db: Queries, mode: str, table: Row) -> Row:
-    """A strike table's record with intervals by the newest calibration."""
-    return table | {"rows": with_intervals(table["rows"], newest_calibration(db, mode))}
+def shown(db: Queries, user_id: str, mode: str, table: Row) -> Row:
+    """A strike table's record with intervals by the newest calibration of its series, and whose that is."""
+    calibration = newest_calibration(db, user_id, mode, table["series_ticker"])
+    return table | intervals_of(table["rows"], calibration)
+
+
+def intervals_of(rows: Sequence[Mapping[str, Any]], calibration: Mapping[str, Any] | None) -> Row:
+    """{rows, calibrated_by}: the rows with their intervals, and the strategy these rest on; None: on none."""
+    return {
+        "rows": with_intervals(rows, calibration), "calibrated_by": calibration["strategy"] if calibration else None,
+    }  # fmt: skip
 
 
 def everything(
-    markets: Sequence[Mapping[str, Any]], price_e2: int | None, known: Sequence[Mapping[str, Any]], now_s: float
-) -> list[Row]:
-    """Every strike of an event as rows of the table; those the coordinator made (``known``) as it made them, the others
-    without probability: the model is asked only around the price. Without a price there is no side, so no rows."""
-    if price_e2 is None or not markets:
-        return []
-    made = {row["market_ticker"]: dict(row) for row in known}
+    markets: Sequence[Mapping[str, Any]], price: Mapping[str, Any] | None, table: Mapping[str, Any] | None, now_s: float,
+    calibration: Mapping[str, Any] | None = None,
+) -> Row:  # fmt: skip
+    """{rows, price_e2, price_age_s, why}: every strike of an event as rows of the table; those the coordinator made
+    lately as it made them, with intervals, the others without probability: the model is asked only around the price.
+
+    ``why`` says why there are no rows: which side BTC is on, and by how much, only a young price can tell."""
+    price_e2, age_s = (price["price_e2"], price["age_s"]) if price else (None, None)
+    said: Row = {"price_e2": price_e2, "price_age_s": age_s, "rows": [], "why": ""}
+    if price_e2 is None:
+        return said | {"why": "no BTC price has arrived yet"}
+    if age_s is None or age_s > MAX_AGE_S:
+        return said | {"why": f"the BTC price is {age_s or 0:.0f} s old: which side it is on is not known"}
+    if not markets:
+        return said | {"why": "this event has no markets"}
+    young = table is not None and table["age_s"] <= MAX_AGE_S
+    known = with_intervals(table["rows"], calibration) if table is not None and young else []
+    made = {row["market_ticker"]: row for row in known}
     books = {
         m["market_ticker"]: Book(m["yes_bids"], m["no_bids"], m["received_s"], m["valid"])
         for m in markets
@@ -62,4 +82,4 @@ def everything(
     ]  # fmt: skip
     left_s = max(0.0, markets[0]["close_time"].timestamp() - now_s)
     rows = build(listed, books, price_e2, left_s, None, now_s, below=len(listed), above=len(listed))
-    return with_intervals([made.get(row.market_ticker) or row.to_dict() for row in rows], None)
+    return said | {"rows": [made.get(row.market_ticker) or with_intervals([row.to_dict()], None)[0] for row in rows]}

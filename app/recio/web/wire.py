@@ -51,7 +51,7 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
     return Response(encode(value), status_code=status, headers=headers, media_type="application/json")
 
 
-def page_response(request: Request, body: Mapping[str, Any], next_before: int | None) -> Response:
+def page_response(request: Request, body: Mapping[str, Any], next_before: int | str | None) -> Response:
     """One page of a list: ``next_before`` is the ``before`` of the next one, null on the last; Link says it too."""
     link = None
     if next_before is not None:

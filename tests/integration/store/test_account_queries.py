@@ -29,6 +29,7 @@ class Told:
         self.fill_rows: list[FillView] = []
         self.results: list[SettlementView] = []
         self.held: list[PositionView] = []
+        self.resting: list[OrderView] = []
         self.cash_e6 = 10_000_000
         self.asked: dict[str, int | None] = {}
 
@@ -46,8 +47,8 @@ class Told:
     def balance(self) -> Balance:
         return Balance(self.cash_e6, 0)
 
-    def orders(self, *_: Any, **__: Any) -> list[OrderView]:
-        return []
+    def orders(self, *_: Any, status: str | None = None, **__: Any) -> list[OrderView]:
+        return self.resting if status == "resting" else []
 
 
 @pytest.fixture
@@ -214,6 +215,13 @@ def test_a_deposit_is_an_incident_until_it_is_accepted_by_name(
     )
     monkeypatch.setenv("RECIO_SETTINGS", str(settings))
     monkeypatch.setenv("RECIO_DSN", database.dsn("recio_operator"))
+    told.resting = [OrderView("x", "by-hand", "T", "bid", "resting", 100, 500, 0, 500, 0, 0, 0, None, None)]
+    assert not reconcile_account(desk).ok, "it rests for hours already: no window of time finds it"
+    said = CliRunner().invoke(app, ["account", "accept-balance", "--why", "deposit"])
+    assert said.exit_code == 1 and "more than the balance differs: order by-hand" in said.output
+    assert db.all("SELECT 1 FROM users.audit_log") == []
+    told.resting = []
+    assert not reconcile_account(desk).ok
     said = CliRunner().invoke(app, ["account", "accept-balance", "--why", "deposit"])
     assert said.exit_code == 0, said.output
     assert "260.000000 $ accepted; the ledger expected 10.000000 $" in said.output

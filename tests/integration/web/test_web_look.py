@@ -82,7 +82,7 @@ def test_times_are_written_in_the_users_zone_and_clock(desk: Desk) -> None:
     ):
         if look:
             assert user.ask("PUT", "/api/look", look).status == 200
-        page = unescape(user.ask("GET", "/history?state=all", Accept="text/html").body.decode())
+        page = unescape(user.ask("GET", "/history?state=all&period=all", Accept="text/html").body.decode())
         assert re.search(r'<time datetime="2026-07-01T20:05:06Z"[^>]*>' + re.escape(wanted) + "<", page), (look, wanted)
 
 

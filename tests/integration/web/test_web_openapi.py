@@ -136,8 +136,12 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
         ("/livez", "/livez"), ("/api/openapi.json", "/api/openapi.json"),
         ("/api/audit", "/api/audit?limit=1"), ("/api/sessions", "/api/sessions"),
         ("/api/logs", "/api/logs"),
+        ("/api/account/fills", "/api/account/fills"), ("/api/account/settlements", "/api/account/settlements"),
+        ("/api/account/reconciliations", "/api/account/reconciliations"),
     ):  # fmt: skip
         check(path, "get", address)
+    accept = {"why": "a deposit", "balance_e6": 1, "cash_e6": 0}
+    check("/api/account/accept-balance", "post", "/api/account/accept-balance", accept, status=409)
     check("/api/settings/{name}", "put", "/api/settings/kill_switch", {"on": False, "why": "x"})
     check("/api/look", "put", "/api/look", {"clock": "12"})
     check("/api/look", "get", "/api/look")
@@ -157,6 +161,8 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
     decide(desk.db, "refused", "a test")
     live = make_trade(desk.db, state="open", entry_count_e2=500)
     check("/api/trades/{trade_id}/close", "post", f"/api/trades/{live}/close", {})
+    decide(desk.db, "refused", "a test")
+    check("/api/trades/close-all", "post", "/api/trades/close-all", {})
     check("/api/trades/{trade_id}", "get", "/api/trades/999999", status=404)
     check("/api/tickets", "post", "/api/tickets", {"side": 1, "count": None, "x": 2}, status=422)
     check("/api/session", "post", "/api/session", {"login": "admin", "password": "correct horse battery"})

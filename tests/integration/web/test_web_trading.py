@@ -108,12 +108,31 @@ def test_a_quote_walks_the_real_book(desk: Desk) -> None:
     assert (
         quote["model"]["probability"] == 0.6
         and quote["model"]["low"] is None
-        and "never calibrated" in quote["model"]["why"]
+        and "was ever calibrated" in quote["model"]["why"]
     )
+    assert quote["claim"] == "at or above 118,750" and (quote["more_levels"], quote["more_count_e2"]) == (0, 0)
     assert quote["model"]["edge_e4"] == pytest.approx(6000 - 3_103_800 / 500)
     desk.db.run("UPDATE live_data.books SET valid = false")
     broken = desk.user().ask("GET", f"{ask}0.61").json
     assert broken["now"]["count_e2"] == 0 and broken["best_ask_e4"] is None and broken["levels"] == []
+
+
+def test_what_a_quote_does_not_show_of_the_book_it_counts(desk: Desk) -> None:
+    deep = [[4000 - 100 * n, 100] for n in range(12)]
+    desk.db.run("UPDATE live_data.books SET no_bids = %s", (json.dumps(deep),))
+    quote = desk.user().ask("GET", f"/api/quote?market_ticker={TICKER}&side=yes&count=10&limit_price=0.75").json
+    assert len(quote["levels"]) == 8 and quote["now"]["count_e2"] == 1000
+    assert (quote["more_levels"], quote["more_count_e2"], quote["more_taken_e2"]) == (4, 400, 200)
+
+
+def test_a_range_is_not_sold_as_above(desk: Desk) -> None:
+    desk.db.run(
+        "UPDATE live_data.markets SET strike_type = 'between', cap_strike_e2 = floor_strike_e2 + 25000 WHERE market_ticker = %s",
+        (TICKER,),
+    )
+    ask = f"/api/quote?market_ticker={TICKER}&count=1&limit_price=0.60&side="
+    assert desk.user().ask("GET", f"{ask}yes").json["claim"] == "from 118,749.99 to 118,999.99"
+    assert desk.user().ask("GET", f"{ask}no").json["claim"] == "below 118,749.99 or above 118,999.99"
 
 
 def test_a_quote_by_dollars_at_risk_never_risks_more(desk: Desk) -> None:
@@ -129,12 +148,21 @@ def test_a_quote_by_dollars_at_risk_never_risks_more(desk: Desk) -> None:
 def test_a_calibration_gives_probabilities_an_interval(desk: Desk) -> None:
     bins = [{"low": 0.5, "high": 0.7, "rows": 1000, "said": 0.6, "came_true": 0.55}]
     report = {"rows": 1000, "events": 100, "scores": {"model": {"reliability": bins}}}
-    desk.db.run(
-        "INSERT INTO analytics.calibrations (mode, strategy, verdict, report) VALUES ('simulated', 's', 'no edge shown', %s)",
-        (json.dumps(report),),
-    )
+    stored = "INSERT INTO analytics.calibrations (mode, strategy, verdict, report) VALUES ('simulated', %s, 'no edge shown', %s)"
     user = desk.user()
-    (row, *_) = user.ask("GET", f"/api/strikes?event={EVENT}").json["rows"]
+    desk.db.run(stored, ("quarter_hour", json.dumps(report)))  # of no monitor on this series: it says nothing here
+    foreign = user.ask("GET", f"/api/strikes?event={EVENT}").json
+    assert foreign["calibrated_by"] is None and foreign["rows"][0]["probability_low"] is None
+    quoted = user.ask("GET", f"/api/quote?market_ticker={TICKER}&side=yes&count=1&limit_price=0.60").json["model"]
+    assert "no strategy on KXBTCSIM was ever calibrated" in quoted["why"] and quoted["calibrated_by"] is None
+    desk.db.run(
+        "INSERT INTO users.monitors (user_id, monitor_id, strategy, series_ticker, enabled, settings, changed_by)"
+        " VALUES ('0001', 'short', 'hourly_hold', 'KXBTCSIM', false, '{}', 'test') ON CONFLICT DO NOTHING"
+    )
+    desk.db.run(stored, ("hourly_hold", json.dumps(report)))
+    table = user.ask("GET", f"/api/strikes?event={EVENT}").json
+    row = table["rows"][0]
+    assert table["calibrated_by"] == "hourly_hold"
     assert row["probability_low"] < 0.55 < row["probability_high"] and row["probability_events"] == 100
     model = user.ask("GET", f"/api/quote?market_ticker={TICKER}&side=no&count=1&limit_price=0.42").json["model"]
     assert (model["probability"], model["low"], model["high"]) == pytest.approx(
@@ -148,6 +176,15 @@ def test_every_strike_is_shown_and_what_the_model_was_not_asked_is_not_known(des
     assert [row["probability"] for row in found["rows"]] == [0.6, None, None]
     assert [row["yes_ask_e4"] for row in found["rows"]] == [6000, 6000, 6000]
     assert desk.user().ask("GET", "/api/strikes/all?event=NONE").status == 404
+    assert found["why"] == "" and found["price_age_s"] < 10
+    desk.db.run("UPDATE live_data.strike_tables SET built_at = now() - interval '1 minute'")
+    old = desk.user().ask("GET", f"/api/strikes/all?event={EVENT}").json
+    assert [row["probability"] for row in old["rows"]] == [None, None, None], (
+        "an old table's forecasts are not shown as now's"
+    )
+    desk.db.run("UPDATE live_data.btc_price SET received_at = now() - interval '1 minute'")
+    blind = desk.user().ask("GET", f"/api/strikes/all?event={EVENT}").json
+    assert blind["rows"] == [] and "60 s old" in blind["why"]
 
 
 def test_trades_come_in_pages_by_key(desk: Desk) -> None:

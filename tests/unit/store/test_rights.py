@@ -29,7 +29,15 @@ def test_events_are_only_ever_added() -> None:
 
 
 def test_twelve_services_and_the_operator() -> None:
-    assert len(SERVICE_ROLES) == 12 + 1
+    assert len(SERVICE_ROLES) == 12 + 2
     assert "recio_notify" in SERVICE_ROLES, "who sends messages is no service of the twelve, and has a role of its own"
+    assert "recio_research" in SERVICE_ROLES, "who runs research has a role that sees no account and no trade"
+
+
+def test_research_sees_history_and_its_own_runs_only() -> None:
+    assert set(RIGHTS["recio_research"]) == {"historical_data.btc_candles_1m", "analytics.research_runs"}
+    assert "INSERT" not in RIGHTS["recio_research"]["analytics.research_runs"]
+    page = RIGHTS["main_app"]["analytics.research_runs"]
+    assert page == "SELECT, INSERT (user_id, wish, asked_by), UPDATE (cancel_at, cancel_by)"
     assert OPERATOR not in SERVICE_ROLES
     assert all("ALL" not in statement for statement in grant_statements())

@@ -11,7 +11,8 @@ import pytest
 
 from recio.trading.settings import SettingError
 from recio.web.errors import ApiError
-from recio.web.history import _cell, _moment
+from recio.web.history_export import _cell
+from recio.web.history_filter import moment
 from recio.web.hub import Hub, Subscriber, Want, frame
 from recio.web.static import Static, templates_folder
 from recio.web.switches import checked, complete
@@ -109,8 +110,8 @@ def test_the_csv_is_exact_and_no_formula() -> None:
 
 
 def test_a_day_is_new_yorks() -> None:
-    start = _moment("2026-07-01")
+    start = moment("2026-07-01")
     assert start is not None and start.astimezone(UTC).hour == 4
-    assert _moment("") is None
+    assert moment("") is None
     with pytest.raises(ApiError, match="not a day"):
-        _moment("2026-02-31")
+        moment("2026-02-31")

@@ -1,0 +1,89 @@
+"""The account as page and API show it: the exchange's word beside the ledger's, what differs, and whether a balance may be
+taken as right. Lists are named by a cursor: ``<microseconds since 1970>.<id>`` of the last row seen."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import Query
+
+from recio.store import account, account_pages, web_queries
+from recio.trading.balance import BalanceFacts, balance_facts, refusals
+from recio.trading.reconcile_words import explain, side_by_side, state_of
+from recio.web.desk import Desk
+from recio.web.errors import ApiError
+
+__all__ = ["Cursor", "Market", "Why", "accept", "cursor_of", "facts_of", "mark_of", "picture"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CURSOR = re.compile(r"([0-9]{1,16})\.([!-~]{1,100})")
+Cursor = Annotated[str, Query(max_length=120, pattern=rf"^({_CURSOR.pattern})?$")]
+Market = Annotated[str, Query(max_length=64, pattern=r"^[A-Za-z0-9.\-]*$")]
+LONGEST_WHY = 200
+
+
+def mark_of(cursor: str) -> tuple[datetime, str] | None:
+    """The mark a cursor names; None for none. Raises ApiError 422 for what is no cursor."""
+    if not cursor:
+        return None
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        raise ApiError(422, "invalid_before", f"before is {cursor!r}", "take next_before of the page before, as it is")
+    return _EPOCH + timedelta(microseconds=int(found[1])), found[2]
+
+
+def cursor_of(mark: tuple[datetime, str] | None) -> str | None:
+    """The cursor of a mark, exact to the microsecond; None: there is no further page."""
+    return None if mark is None else f"{(mark[0] - _EPOCH) // timedelta(microseconds=1)}.{mark[1]}"
+
+
+def facts_of(desk: Desk) -> tuple[BalanceFacts, dict[str, Any]]:
+    """What decides whether the balance may be accepted, and the row it was made of."""
+    row = account_pages.balance_facts(desk.pool, desk.settings.mode)
+    return balance_facts(row), row
+
+
+def picture(desk: Desk, user_id: str) -> dict[str, Any]:
+    """Everything about the account but the long lists."""
+    mode, limits = desk.settings.mode, desk.user_settings(user_id)["risk"]["value"]
+    found = web_queries.account(desk.pool, user_id, mode)
+    facts, row = facts_of(desk)
+    run, held = found["reconciliation"], account.ledger_positions(desk.pool, mode)
+    since = account_pages.reconciled_since(desk.pool, mode)
+    theirs = None if found["balance"] is None else {p["market_ticker"]: p["position_e2"] for p in found["positions"]}
+    settling = {one["market_ticker"] for one in held if one["settling"]}
+    entries = [one for one in found["resting_orders"] if one["purpose"] == "entry"]
+    return found | {
+        "limits": limits, "facts": facts, "anchor_at": row["anchor_at"], "against": refusals(facts), "since": since,
+        "state": state_of(run and run["ok"], run and run["age_s"], limits["max_reconcile_age_s"]),
+        "told": [explain(one) for one in run["differences"]] if run else [],
+        "sides": side_by_side(theirs, {one["market_ticker"]: one["position_e2"] for one in held}, settling),
+        "reserved_e6": sum((one["count_e2"] - one["acked_count_e2"]) * one["limit_price_e4"] for one in entries),
+    }  # fmt: skip
+
+
+class Why(ValueError):
+    """The reason given cannot be kept; the message says why."""
+
+
+def accept(desk: Desk, login: str, why: str, balance_e6: int, cash_e6: int) -> None:
+    """Take the balance that was looked at as right. Raises Why, or ApiError 409 with every reason against it."""
+    why = " ".join(why.split())
+    if not why or len(why) > LONGEST_WHY or not why.isprintable():
+        raise Why(f"say in 1 to {LONGEST_WHY} characters what moved the money")
+    facts, _ = facts_of(desk)
+    if against := refusals(facts):
+        raise ApiError(
+            409, "balance_not_accepted", "; ".join(one.why for one in against),
+            "nothing was changed; GET /api/account names what is in the way under ledger.refusals",
+        )  # fmt: skip
+    if facts.balance_e6 is None or (balance_e6, cash_e6) != (facts.balance_e6, facts.cash_e6):
+        raise ApiError(
+            409, "balance_not_accepted", "the balance or the ledger changed since you looked",
+            "nothing was changed; look at the new figures and accept those",
+        )  # fmt: skip
+    account_pages.accept_balance(
+        desk.pool, desk.settings.mode, login, facts.balance_e6, facts.cash_e6, facts.expected_e6, why
+    )
