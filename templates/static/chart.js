@@ -42,7 +42,9 @@
       ctx.strokeStyle = ctx.fillStyle = side;
       if (strike > u.scales.y.min && strike < u.scales.y.max) {
         ctx.setLineDash([6 * ratio, 4 * ratio]); ctx.beginPath(); ctx.moveTo(bbox.left, y); ctx.lineTo(right, y); ctx.stroke(); ctx.setLineDash([]);
-        ctx.fillText(`${t.side.toUpperCase()} ${f.strike(t.strike_e2)}`, bbox.left + 6 * ratio, y - 4 * ratio);
+        const label = `${t.side.toUpperCase()} ${f.strike(t.strike_e2)}`, wide = ctx.measureText(label).width;
+        ctx.fillStyle = color("--panel"); ctx.fillRect(bbox.left + 2 * ratio, y - 15 * ratio, wide + 8 * ratio, 14 * ratio);
+        ctx.fillStyle = side; ctx.fillText(label, bbox.left + 6 * ratio, y - 4 * ratio);
       }
       const at = t.opened_at_ms / 1000, price = near(at);
       if (!t.opened_at_ms || price == null || at < u.scales.x.min) continue;

@@ -34,7 +34,12 @@
   }
   on("theme", make);
   document.addEventListener("DOMContentLoaded", make);
-  document.addEventListener("htmx:after:swap", make);
+  // The address says what is shown: a reload, a bookmark and the trade's way back keep the filter.
+  document.addEventListener("htmx:after:swap", () => {
+    const form = $(".past-filters"), chosen = form && new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+    if (chosen) history.replaceState(null, "", `${form.getAttribute("action")}?${chosen}`);
+    make();
+  });
   let width = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; make(); } });
 })();

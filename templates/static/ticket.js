@@ -114,6 +114,6 @@
   $("form", box).addEventListener("submit", (event) => event.preventDefault());
   box.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.tagName === "INPUT" && !send.disabled && !send.hidden) { event.preventDefault(); buy(); } });
   setInterval(() => { if (box.open && !run.sent) quote(); }, 2000);
-  box.addEventListener("close", () => { if (run && run.sent && run.trade === null && !send.hidden) say("The ticket is closed; its order goes on, and what becomes of it is said here."); row = null; });
+  box.addEventListener("close", () => { if (run && run.sent && run.trade === null && !send.hidden) say("The ticket is closed; its order goes on, and what becomes of it is said here."); row = null; asked += 1; });
   window.desk.openTicket = open;
 })();

@@ -95,7 +95,7 @@
     if (asked) return;
     const found = closable(), unknown = found.filter((t) => t.pnl_if_closed_e6 == null).length, sum = found.reduce((total, t) => total + (t.pnl_if_closed_e6 ?? 0), 0);
     rows.replaceChildren(...found.map((t) => row(t, [[f.count(holds(t)), 0], [t.exit_price_e4 == null ? "nobody bids" : f.cents(t.exit_price_e4), 0], [f.dollars(t.pnl_if_closed_e6, true), t.pnl_if_closed_e6], [t.live_at_ms == null ? "never" : f.age((now() - t.live_at_ms) / 1000), 0]])));
-    set($("#close-all-sum"), found.length ? `Together ${f.dollars(sum, true)} after fees${unknown ? `, without ${unknown} that nobody can tell` : ""}. What only rests in the book is not sold.` : "Nothing is open.");
+    set($("#close-all-sum"), !found.length ? "Nothing is open." : unknown === found.length ? "Nobody bids now, or nobody has looked: what they would get after fees is not known." : `Together ${f.dollars(sum, true)} after fees${unknown ? `, without the ${unknown} for which nobody bids` : ""}.`);
     set(yes, `Sell all ${found.length}`); yes.dataset.off = String(!found.length);
   }
   $("#close-all-open").addEventListener("click", () => {

@@ -77,14 +77,16 @@ def test_a_key_is_read_from_a_file_refused_by_the_exchange_and_the_hosts_own_tak
     newest = page.locator("#asked-list li").first
     expect(newest).to_contain_text("every service that signs proved its function", timeout=120_000)
     page.reload()
-    row = page.locator("#keys tbody tr").first
+    row = page.locator("#exchange-keys tbody tr").first
     expect(row).to_contain_text(f"…{key_id[-4:]}")
     expect(row).to_contain_text("RSA 2048")
     expect(row).to_contain_text("SHA256:")
 
 
 def test_without_the_password_of_the_last_minutes_there_is_no_form_to_lose_a_key_in(exchange: Any, trial: Any) -> None:
-    trial.on_host('cd / && runuser -u postgres -- psql -q rec_io_db -c "UPDATE users.sessions SET proven_at = NULL"')
+    mine = "SELECT token_hash FROM users.sessions ORDER BY created_at DESC LIMIT 1"
+    statement = f"UPDATE users.sessions SET proven_at = NULL WHERE token_hash = ({mine})"
+    trial.on_host("cd / && runuser -u postgres -- psql -q rec_io_db", statement)
     page = exchange()
     expect(page.get_by_role("link", name="Confirm it is you")).to_be_visible()
     assert page.locator("textarea").count() == 0

@@ -35,7 +35,7 @@ def test_an_order_whose_answer_is_lost_is_unknown_then_found_and_never_sent_twic
     ticker = cheap_row(page)
     page.locator(f'tr[data-ticker="{ticker}"] [data-order=yes]').click()
     ask = float(re.sub("[^0-9.]", "", page.locator("#ticket-price").input_value()))
-    page.locator("#ticket-price").fill(f"{min(99, ask + 4):g}")
+    page.locator("#ticket-price").fill(f"{min(99, ask + 2):g}")
     expect(page.locator("#ticket-send")).to_be_enabled(timeout=8_000)
     silent = {"kind": "drop_frame", "duration_s": 60}
     with exchange_faults(

@@ -41,7 +41,8 @@ def history(open_page: Any) -> Page:
 def test_a_filter_is_applied_at_once_and_stands_in_the_address(history: Page) -> None:
     whole, sides = _matching(history), {}
     for side in ("yes", "no"):
-        history.get_by_label("Side").select_option(side)
+        history.get_by_role("combobox", name="Side").focus()
+        history.get_by_role("combobox", name="Side").select_option(side)
         history.wait_for_url(lambda url, side=side: parse_qs(urlsplit(url).query).get("side") == [side])  # type: ignore[misc]
         expect(
             history.locator(".past tbody td[data-label='Side']", has_text="NO" if side == "yes" else "YES")
@@ -50,10 +51,10 @@ def test_a_filter_is_applied_at_once_and_stands_in_the_address(history: Page) ->
         assert history.evaluate("document.activeElement.name") == "side", "the focus stays where it was"
     assert sum(sides.values()) == whole
     history.reload()
-    expect(history.get_by_label("Side")).to_have_value("no")
+    expect(history.get_by_role("combobox", name="Side")).to_have_value("no")
     assert _matching(history) == sides["no"]
     history.get_by_role("link", name="Clear").click()
-    expect(history.get_by_label("Side")).to_have_value("")
+    expect(history.get_by_role("combobox", name="Side")).to_have_value("")
     assert parse_qs(urlsplit(history.url).query) == {}
 
 
@@ -63,7 +64,7 @@ def test_what_matches_nothing_says_so_and_looks_well(open_page: Any) -> None:
         settle(page)
         assert _matching(page) == 0
         expect(page.get_by_text("No trade matches. Widen the filter.")).to_be_visible()
-        expect(page.get_by_label("Ended by")).to_be_visible()  # a filter in use is not hidden
+        expect(page.get_by_role("combobox", name="Ended by")).to_be_visible()  # a filter in use is not hidden
         assert not flaws(page)
         assert not Axe().run(page).response["violations"]
 
@@ -132,7 +133,7 @@ def test_the_curve_says_what_it_was_worth_when_pointed_at(history: Page) -> None
     expect(said).to_contain_text("last")
     history.get_by_text("The curve as a table").click()
     expect(history.get_by_role("table", name="Running PnL after fees, sampled")).to_be_visible()
-    history.get_by_label("Side").select_option("yes")  # what replaces the figures brings its own curve
+    history.get_by_role("combobox", name="Side").select_option("yes")  # what replaces the figures brings its own curve
     history.wait_for_url(re.compile("side=yes"))
     history.wait_for_function(
         "document.querySelectorAll('#curve canvas').length === (document.querySelector('#curve') ? 2 : 0)"
@@ -164,16 +165,16 @@ def test_it_is_read_and_filtered_without_script(browser: Any, trial: Any, signed
         base_url=trial.url, ignore_https_errors=True, storage_state=signed_in, java_script_enabled=False
     )
     page = context.new_page()
-    goto(page, ALL)
-    page.get_by_label("Side").select_option("yes")
+    goto(page, "/history?period=all")
+    page.get_by_role("combobox", name="Side").select_option("yes")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url(re.compile("side=yes"))
     shown = page.locator(".past tbody td[data-label='Side']")
     assert set(shown.all_inner_texts()) <= {"YES"}
     page.get_by_text("More filters").click()
-    page.get_by_label("Hour (ET)").select_option("3")
+    page.get_by_role("combobox", name="Hour (ET)").select_option("3")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url(re.compile("hour=3"))
-    expect(page.get_by_label("Hour (ET)")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Hour (ET)")).to_be_visible()
     assert page.locator("#curve svg.equity").count() == page.locator("#curve").count()
     context.close()

@@ -7,11 +7,11 @@ import tarfile
 from typing import Any
 
 import pytest
+import tester  # of scripts/
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from desk import Answer, Desk
 from remote import Remote, wait_for
-from tester import tester_password  # of scripts/
 
 SIGNERS = ("kalshi_api_watchdog", "kalshi_account_sync", "trade_executor")
 PLACE = "/etc/recio/keys/simulated/private_key"
@@ -30,7 +30,7 @@ def key_id(remote: Remote) -> str:
 @pytest.fixture
 def proven(desk: Desk, facts: dict[str, str]) -> Desk:
     """The desk with the password just given."""
-    answer = desk.call("POST", "/api/session/confirm", {"password": tester_password(facts)})
+    answer = desk.call("POST", "/api/session/confirm", {"password": tester.tester_password(facts)})
     assert answer.status == 200, answer
     return desk
 

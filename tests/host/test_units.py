@@ -114,7 +114,7 @@ def exposure(remote: Remote, unit: str) -> float:
     return float(report.split(":")[1].split()[0])
 
 
-@pytest.mark.parametrize("name", [*SERVICES, "simulator"])
+@pytest.mark.parametrize("name", [*SERVICES, "simulator", "research"])
 def test_service_is_sandboxed(name: str, remote: Remote) -> None:
     assert exposure(remote, f"recio-{name}.service") <= EXPOSURE_MAX["services"]
 

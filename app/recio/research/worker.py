@@ -32,11 +32,8 @@ __all__ = ["LOST", "close_left", "work"]
 BEAT_S = 0.5
 _NUMBERS = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 LOST = ("its worker ended before the run did: killed, out of memory, or the machine restarted", "start it again")
+_STOPPED = {"state": "failed", "error": "the desk was stopped or restarted while it ran", "cure": LOST[1]}
 Row = dict[str, Any]
-
-
-class Stopped(Exception):
-    """systemd wants this worker to end."""
 
 
 def work(db: Database) -> int:
@@ -166,12 +163,9 @@ def _followed(db: Database, run_id: int, kind: str, child: subprocess.Popen[byte
                     return {"state": "cancelled"}
                 runs.cancel_waiting(db)
                 if stopping():
-                    return {
-                        "state": "failed",
-                        "error": "the desk was stopped or restarted while it ran",
-                        "cure": LOST[1],
-                    }
-    return _told(last, child.wait())
+                    return dict(_STOPPED)
+    status = child.wait()
+    return dict(_STOPPED) if stopping() and status < 0 else _told(last, status)  # systemd tells the child as well
 
 
 def _told(last: Row, status: int) -> Row:

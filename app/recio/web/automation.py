@@ -72,14 +72,16 @@ def stop_sentence(settings: Mapping[str, Any], live: Sequence[Mapping[str, Any]]
     unseen = [row for row in held if row["stop_state"] is None]
     if unseen:
         return False, f"On, but trade {unseen[0]['trade_id']} was not looked at yet (active_trade_supervisor)."
-    return False, f"On: watches {some}; by hand it {rule}."
+    first = min(held, key=lambda row: row["probability"] if row["probability"] is not None else 1.0)
+    return False, f"On: watches {some}; by hand it {rule}. Trade {first['trade_id']}: {first['note']}."
 
 
 def _written(fields: Sequence[catalog.Field], value: Mapping[str, Any]) -> list[dict[str, str]]:
     """A setting's keys as people read them."""
     return [
-        {"label": field.label, "value": catalog.to_shown(field, value[field.key]) or "none", "unit": field.unit}
+        {"label": field.label, "value": shown or "none", "unit": field.unit if shown else ""}
         for field in fields
+        for shown in [catalog.to_shown(field, value[field.key])]
     ]
 
 

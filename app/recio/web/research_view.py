@@ -48,8 +48,15 @@ def shown_run(row: Mapping[str, Any]) -> Row:
         said = "is being cancelled"
     return dict(row) | {
         "title": title(row["wish"]), "state_words": _STATES.get(row["state"], row["state"]), "look": _LOOKS[row["state"]],
-        "said": said, "open": row["state"] in ("new", "running"),
+        "said": said, "open": row["state"] in ("new", "running"), "apart": _apart(row["wish"]),
     }  # fmt: skip
+
+
+def _apart(wish: Mapping[str, Any]) -> str:
+    """The first settings that are not the defaults, in words."""
+    found = differing(wish)
+    said = "; ".join(f"{change.label} {change.after}" for change in found[:3])
+    return f"{said}; and {len(found) - 3} more" if len(found) > 3 else said
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def _page(
 ) -> Response:
     desk, session = desk_of(request), session_of(request)
     used = desk.settings.mode
-    rows = [row for row in requests.newest(desk.pool, 40) if row["kind"] in OWN_PAGE][:5]
+    rows = [row for row in requests.newest(desk.pool, 40) if row["kind"] in OWN_PAGE][:3]
     return desk.page(request, "settings_exchange.html", {
         "modes": [{"name": name, "about": about, "needs": needs, "missing": missing, "can": name in SUPPORTED}
                   for name, (about, needs, missing) in MODES.items()],

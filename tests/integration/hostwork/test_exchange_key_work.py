@@ -132,6 +132,8 @@ def host(database: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(exchange_key, "prove", proven)
     yield found
     exchange.end()
+    for connection in (found.page, found.root, found.owner):
+        connection.close()
 
 
 def trade_with_order(owner: Database, trade: str, order: str | None) -> None:

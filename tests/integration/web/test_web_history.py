@@ -172,10 +172,18 @@ def test_figures_groups_and_curve_are_what_a_slow_recount_says(ledger: Any) -> N
         pnls = [row["pnl_e6"] for row in done]
         curve, fall = past.curve(pool, USER, MODE, wanted, points=10_000), drawdown(pnls)
         assert [p["equity_e6"] for p in curve["points"]] == [sum(pnls[: n + 1]) for n in range(len(pnls))], wanted
+        highest = [max(0, *(sum(pnls[: n + 1]) for n in range(upto))) for upto in range(1, len(pnls) + 1)]
+        assert [p["fall_e6"] for p in curve["points"]] == [
+            top - p["equity_e6"] for top, p in zip(highest, curve["points"], strict=True)
+        ]
         assert (curve["drawdown_e6"], curve["trough_n"] or 0, curve["peak_n"] or 0) == (
             fall.amount_e6,
             fall.trough,
             fall.peak,
+        )
+        thin = past.curve(pool, USER, MODE, wanted, points=3)
+        assert {p["n"] for p in thin["points"]} >= {n for n in (thin["peak_n"], thin["trough_n"]) if n}, (
+            "both ends are drawn"
         )
         assert curve["losing_streak"] == longest_losing_streak(pnls)
         assert (curve["points"][-1]["equity_e6"] if pnls else 0) == found[""][0]["pnl_e6"], "curve and totals are one"
@@ -333,15 +341,16 @@ def test_a_trades_page_adds_up_to_the_micro_dollar_and_says_when_the_ledger_does
         )
         for kind, plus in (("entry_intent", 0), ("order_filled", 150)):
             desk.db.run(
-                "INSERT INTO users.trade_events (user_id, trade_id, at, kind)"
-                " VALUES ('0001', %s, timestamptz '2026-11-20 12:00Z' + %s * interval '1 ms', %s)",
-                (trade_id, plus, kind),
+                "INSERT INTO users.trade_events (user_id, trade_id, at, kind, detail)"
+                " VALUES ('0001', %s, timestamptz '2026-11-20 12:00Z' + %s * interval '1 ms', %s, %s)",
+                (trade_id, plus, kind, Json({"limit_price_e4": 6_000})),
             )
     good, bad = (user.ask("GET", f"/history/{n}", Accept="text/html").body.decode() for n in ids)
     for line in ("-$2.950000", "+$1.300000", "+$3.000000", "-$0.070001", "+$1.279999"):
         assert line in good.replace("\u2212", "-"), line
     assert "the ledger and the fees of the fills say the same" in good and "The ledger says otherwise" not in good
     assert "The ledger says otherwise" in bad and "+$1.280000" in bad
+    assert "limit price 60¢" in good and "limit_price_e4" not in good
     assert "+150 ms" in good and "because it was cheap" in good and "71.0 %" in good and "58¢" in good
     assert f'rel="next" href="/history/{ids[1]}"' in good and f'rel="prev" href="/history/{ids[0]}"' in bad
     by_hand = make_trade(desk.db, state="open", entry_count_e2=100, entry_cost_e6=500_000, ticket_id=78)

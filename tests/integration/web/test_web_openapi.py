@@ -167,6 +167,14 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
     check("/api/tickets", "post", "/api/tickets", {"side": 1, "count": None, "x": 2}, status=422)
     check("/api/session", "post", "/api/session", {"login": "admin", "password": "correct horse battery"})
     user = desk.user()
+    check("/api/research", "get", "/api/research")
+    wish = {"kind": "backtest", "days": 1, "strategy": strategies[0]["strategy"]}
+    run_id = check("/api/research/runs", "post", "/api/research/runs", wish)["run_id"]
+    check("/api/research/runs", "post", "/api/research/runs", wish | {"days": 99}, status=422)
+    check("/api/research/runs", "get", "/api/research/runs")
+    check("/api/research/runs/{run_id}", "get", f"/api/research/runs/{run_id}")
+    check("/api/research/runs/{run_id}/report", "get", f"/api/research/runs/{run_id}/report", status=404)
+    check("/api/research/runs/{run_id}/cancel", "post", f"/api/research/runs/{run_id}/cancel")
     check("/api/requests", "post", "/api/requests", {"kind": "backup_now", "args": {}})
     (asked,) = check("/api/requests", "get", "/api/requests")["requests"]
     check("/api/requests/{request_id}", "get", f"/api/requests/{asked['request_id']}")

@@ -76,6 +76,13 @@ def test_a_tab_gets_the_whole_picture_at_once_and_changes_as_they_are_told(desk:
         assert one.wait("table")["event_ticker"] == EVENT and len(one.wait("table")["rows"]) == 3
         assert one.wait("events")["events"][0]["event_ticker"] == EVENT
         assert one.wait("trades")["live"] == [] and one.wait("switches")["settings"]["kill_switch"]["on"] is False
+        assert (
+            one.wait("trades")["limits"]["meters"][0]["name"] == "max_daily_loss"
+            and one.wait("trades")["limits"]["blocks"]
+        )
+        made = one.wait("switches")["automation"]
+        assert made["entry"]["why"].startswith("Off:") and made["stop"]["why"].startswith("On:") and made["watch"] == []
+        assert one.wait("table")["calibrated_by"] is None and one.wait("table")["rows"][0]["probability_low"] is None
         assert len(one.wait("status")["status"]["services"]) == 12 and one.wait("beat")["ok"] is True
         before = len(one.seen["price"])
         began = time.monotonic()

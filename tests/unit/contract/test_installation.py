@@ -53,6 +53,6 @@ def test_no_file_names_the_place_and_the_cure(tmp_path: Path) -> None:
         load_settings(str(tmp_path / "none.yml"))
 
 
-def test_no_key_names_the_credential(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="LoadCredential"):
+def test_no_key_names_the_place_and_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="give one under Settings, Exchange"):
         load_settings(written(tmp_path, credentials_dir=str(tmp_path))).private_key()

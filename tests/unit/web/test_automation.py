@@ -23,6 +23,7 @@ HELD = {
     "exit_count_e2": 0,
     "stop_state": "watching",
     "note": "55 %",
+    "probability": 0.55,
 }
 
 
@@ -85,7 +86,9 @@ def test_what_auto_stop_does() -> None:
         False, "Off: losing trades stay open until you close them or the market settles. 1 open trade unprotected.",
     )  # fmt: skip
     assert "nothing is held" in stop_sentence(STOP, [HELD | {"entry_count_e2": 0}])[1]
-    assert "watches 2 open trades" in stop_sentence(STOP, [HELD, HELD])[1]
+    late = HELD | {"trade_id": 9, "probability": 0.1, "note": "41 s to the close, too late to stop; it settles"}
+    assert "watches 2 open trades" in (said := stop_sentence(STOP, [HELD, late])[1])
+    assert said.endswith("Trade 9: 41 s to the close, too late to stop; it settles."), "the one most in danger"
     sells = HELD | {"trade_id": 8, "stop_state": "closing", "note": "below 40 %"}
     assert stop_sentence(STOP, [HELD, sells]) == (True, "On: it sells trade 8: below 40 %.")
     assert "was not looked at yet" in stop_sentence(STOP, [HELD | {"stop_state": None}])[1]
