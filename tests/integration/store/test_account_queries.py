@@ -12,7 +12,7 @@ from pg import Cluster
 from typer.testing import CliRunner
 
 from recio.cli.main import app
-from recio.exchange.kalshi.models import Balance, FillView, OrderView, PositionView, SettlementView
+from recio.exchange.kalshi.models import Balance, FillView, Market, OrderView, PositionView, SettlementView
 from recio.services.account_desk import AccountDesk
 from recio.services.reconciliation import reconcile_account
 from recio.services.ticket_desk import TicketDesk
@@ -46,6 +46,27 @@ class Told:
 
     def balance(self) -> Balance:
         return Balance(self.cash_e6, 0)
+
+    def market(self, ticker: str) -> Market:
+        return Market(
+            ticker,
+            "E",
+            "S",
+            "",
+            "greater",
+            100,
+            None,
+            0.0,
+            NOW.timestamp() + 3_600,
+            "active",
+            "",
+            None,
+            "",
+            0,
+            0,
+            10_000,
+            (),
+        )
 
     def orders(self, *_: Any, status: str | None = None, **__: Any) -> list[OrderView]:
         return self.resting if status == "resting" else []
