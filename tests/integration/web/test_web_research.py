@@ -322,7 +322,7 @@ def test_runs_are_laid_side_by_side(desk: Desk) -> None:
     assert "Ask at most" not in text, "what is the same is not listed as different"
     for query, said in (
         ("run=1", "1 runs were chosen"),
-        (f"run={first}&run=999", "there is no run 999"),
+        (f"run={first}&run=999", "here is no run 999"),
         ("run=x", "valid integer"),
     ):
         answer = user.ask("GET", f"/research/compare?{query}", Accept="text/html")
