@@ -17,6 +17,7 @@ from typing import Any
 
 from recio.store import (
     account,
+    account_pages,
     frame_queries,
     history_queries,
     ledger,
@@ -168,6 +169,12 @@ HOT: dict[str, Call] = {
     "mode_queries.unfinished": lambda db, at: mode_queries.unfinished(db, USER, MODE),
     "notify_queries.collect": lambda db, at: notify_queries.collect(db, USER, MODE, ["unknown"]),
     "web_queries.account": lambda db, at: web_queries.account(db, USER, MODE),
+    "account.ledger_positions": lambda db, at: account.ledger_positions(db, MODE),
+    "account_pages.fills": lambda db, at: account_pages.fills(db, USER, MODE, 50),
+    "account_pages.fills (next page)": lambda db, at: account_pages.fills(db, USER, MODE, 50, (_AN_HOUR_AGO, "f")),
+    "account_pages.fills (a market)": lambda db, at: account_pages.fills(db, USER, MODE, 50, None, f"M-{at.newest // 3 - 9000}"),
+    "account_pages.fills (no such market)": lambda db, at: account_pages.fills(db, USER, MODE, 50, None, "NOWHERE"),
+    "account_pages.settlements": lambda db, at: account_pages.settlements(db, MODE, 50),
     "history_queries.figures (a day)": lambda db, at: history_queries.figures(
         db, USER, MODE, _PAST["a day"], tuple(history_queries.GROUPS)
     ),
@@ -188,6 +195,15 @@ GROWS: dict[str, tuple[str, Call]] = {
     "account.ledger_view": (
         "cash and positions of all fills, once in 30 s by kalshi_account_sync, never on an order's way",
         lambda db, at: account.ledger_view(db, MODE, time.time() - 3_600),
+    ),
+    "account.ledger_cash": (
+        "fills since the last checkpoint by their index; few results are cheaper read whole than one by one",
+        lambda db, at: account.ledger_cash(db, MODE),
+    ),
+    "account_pages.balance_facts": ("ledger_cash is in it", lambda db, at: account_pages.balance_facts(db, MODE)),
+    "account_pages.settlements (no such market)": (
+        "eight stretches of 4,000 rows, whatever there are: of a small table that is all of it",
+        lambda db, at: account_pages.settlements(db, MODE, 50, None, "NOWHERE"),
     ),
     "history_queries.figures (all)": (
         "every group's sums of all trades ever, from the sums the database keeps: as many as kinds of trades there are",
@@ -233,6 +249,10 @@ ELSEWHERE: dict[str, str] = {
     "account.foreign_orders": "the newest reconciliation, by its key",
     "account.cash_anchor": "by its index; a handful of rows",
     "account.set_cash_anchor": "an insert of a handful",
+    "account_pages.reconciliations": "kept seven days",
+    "account_pages.reconciled_since": "kept seven days",
+    "account_pages.anchors": "a handful",
+    "account_pages.accept_balance": "an insert of a handful",
     "order_groups.save_group": "one row a day",
     "order_groups.set_group": "one row a day, by its key",
     "account.advance_checkpoint": "what came since the last checkpoint",
@@ -267,6 +287,7 @@ def all_queries() -> Iterator[str]:
         "ledger",
         "tickets",
         "account",
+        "account_pages",
         "order_groups",
         "risk_use",
         "mode_queries",
@@ -385,10 +406,10 @@ _FINISHED = (
     "INSERT INTO users.trade_events (user_id, trade_id, at, kind, detail)"
     " SELECT %(user)s, i, now() - (%(newest)s - i) * %(gap_s)s * interval '1 second', k, '{\"order_id\": 1}'"
     " FROM generate_series(%(low)s, %(high)s) i, unnest(ARRAY['entry_intent', 'order_filled', 'trade_open', 'trade_closed']) k",
-    "INSERT INTO users.settlements (mode, market_ticker, result, settlement_value_e4, revenue_e6, settled_at)"
-    " SELECT DISTINCT %(mode)s, 'M-' || i / 3, 'yes', 10000, 0,"
-    "  now() - (%(newest)s - i / 3 * 3) * %(gap_s)s * interval '1 second'"
-    " FROM generate_series(%(low)s, %(high)s) i ON CONFLICT DO NOTHING",
+    "INSERT INTO users.settlements (mode, market_ticker, result, settlement_value_e4, revenue_e6, settled_at, recorded_at)"
+    " SELECT %(mode)s, 'M-' || i, 'yes', 10000, 0, at, at FROM (SELECT DISTINCT i / 3 AS i,"
+    "  now() - (%(newest)s - i / 3 * 3) * %(gap_s)s * interval '1 second' AS at"
+    " FROM generate_series(%(low)s, %(high)s) i) s ON CONFLICT DO NOTHING",
 )
 _LIVE_ROWS = (
     "INSERT INTO users.trades (user_id, trade_id, mode, ticket_id, source, market_ticker, event_ticker, series_ticker,"

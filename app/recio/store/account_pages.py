@@ -1,8 +1,8 @@
 """What the Account page reads beside recio.store.account: fills, results and reconciliations page by page, balances taken
 as right, and the facts that decide whether one may be.
 
-Lists go by key, newest first: ``before`` is (time, id) of the last row seen. A market's rows are looked for in stretches of
-``_STRETCH`` rows, so that no page ever reads a whole ledger; where its result is on record, from there on.
+Lists go by key, newest first: ``before`` is (time, id) of the last row seen. A market's rows are looked for in stretches, so
+that no page ever reads a whole ledger; where its result is on record, from there on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 Row = dict[str, Any]
 Mark = tuple[datetime, str]
-_STRETCH = 20_000  # rows looked through for one market: about two weeks of a busy desk, some ten milliseconds
+_STRETCH, _STRETCHES = 4_000, 8  # rows looked through for one market, and how often in a row while nothing is found
 _UNFINISHED = "('intent', 'sending', 'resting', 'partially_filled', 'unknown')"  # as the partial index has it
 
 
@@ -48,7 +48,7 @@ class Listed:
 
 def fills(db: Queries, user_id: str, mode: str, limit: int, before: Mark | None = None, market: str = "") -> Listed:
     """Fills newest first, each with trade_id and purpose of our order (None: the order was not ours). ``market``: only
-    of markets whose ticker begins so."""
+    of this one; where no result of it is on record, of all whose ticker begins so."""
     listed = _page(
         db, "users.fills", "filled_at", "fill_id", mode, limit, before, market,
         "fill_id, exchange_order_id, market_ticker, book_side, count_e2, yes_price_e4, fee_e6, is_taker, filled_at,"
@@ -68,7 +68,7 @@ def fills(db: Queries, user_id: str, mode: str, limit: int, before: Mark | None 
 
 
 def settlements(db: Queries, mode: str, limit: int, before: Mark | None = None, market: str = "") -> Listed:
-    """Results newest first. ``market``: only of markets whose ticker begins so."""
+    """Results newest first; ``market`` as for fills."""
     return _page(
         db, "users.settlements", "settled_at", "market_ticker", mode, limit, before, market,
         "market_ticker, result, settlement_value_e4, revenue_e6, settled_at, recorded_at",
@@ -82,24 +82,46 @@ def _page(
     db: Queries, table: _Table, at: str, key: str, mode: str, limit: int, before: Mark | None, market: str, columns: str
 ) -> Listed:  # fmt: skip
     """``limit`` rows of a table and whether there are more. All names come from this module."""
-    if market and before is None:
-        before = _settled(db, mode, market)
-    values: Row = {"mode": mode, "market": market, "limit": limit + 1, "stretch": _STRETCH}
-    where = "mode = %(mode)s"
-    if before is not None:
-        # The first condition is the index's, the second cuts between rows of the same microsecond.
-        where += f" AND {at} <= %(at)s AND ({at}, {key}) < (%(at)s, %(key)s)"
-        values |= {"at": before[0], "key": before[1]}
+    if market:
+        settled = _settled(db, mode, market)
+        before = before or settled
+        for _ in range(_STRETCHES):
+            listed = _search(db, table, at, key, mode, limit, before, market, columns, settled is not None)
+            if listed.rows or not listed.searching:
+                break
+            before = listed.more
+        return listed
+    where, values = _older(at, key, before)
+    rows = db.all(
+        f"SELECT {columns} FROM {table} WHERE {where} ORDER BY {at} DESC, {key} DESC LIMIT %(limit)s",  # noqa: S608
+        values | {"mode": mode, "limit": limit + 1},
+    )
+    return Listed(rows[:limit], (rows[limit - 1][at], rows[limit - 1][key]) if len(rows) > limit else None)
+
+
+def _older(at: str, key: str, before: Mark | None) -> tuple[str, Row]:
+    """The condition of a page and its values: the first half is the index's, the second cuts within a microsecond."""
+    if before is None:
+        return "mode = %(mode)s", {}
+    where = f"mode = %(mode)s AND {at} <= %(at)s AND ({at}, {key}) < (%(at)s, %(key)s)"
+    return where, {"at": before[0], "key": before[1]}
+
+
+def _search(
+    db: Queries, table: _Table, at: str, key: str, mode: str, limit: int, before: Mark | None, market: str, columns: str,
+    exact: bool,
+) -> Listed:  # fmt: skip
+    """One stretch of rows, and those of the market in it."""
+    where, values = _older(at, key, before)
+    values |= {"mode": mode, "market": market, "limit": limit + 1, "stretch": _STRETCH, "exact": exact}
     order = f"ORDER BY {at} DESC, {key} DESC"
-    if not market:
-        rows = db.all(f"SELECT {columns} FROM {table} WHERE {where} {order} LIMIT %(limit)s", values)  # noqa: S608
-        return Listed(rows[:limit], (rows[limit - 1][at], rows[limit - 1][key]) if len(rows) > limit else None)
     found = db.all(
         f"WITH stretch AS MATERIALIZED (SELECT * FROM {table} WHERE {where} {order} LIMIT %(stretch)s),"  # noqa: S608
         f" edge AS (SELECT min({at}) AS edge_at, (SELECT {key} FROM stretch ORDER BY {at}, {key} LIMIT 1) AS edge_key,"
         "  count(*) AS looked FROM stretch)"
         f" SELECT edge.*, f.* FROM edge LEFT JOIN (SELECT {columns} FROM stretch"
-        f"  WHERE starts_with(market_ticker, %(market)s) {order} LIMIT %(limit)s) f ON true {order.replace('BY ', 'BY f.')}",
+        "  WHERE CASE WHEN %(exact)s THEN market_ticker = %(market)s ELSE starts_with(market_ticker, %(market)s) END"
+        f" {order} LIMIT %(limit)s) f ON true {order.replace('BY ', 'BY f.')}",
         values,
     )
     first = found[0]

@@ -88,8 +88,9 @@ def explain(difference: Any) -> Told:
         if about == "fill":
             return _fill(key, ours, theirs)
         if about == "order":
-            return msgspec.structs.replace(_order(key, ours, theirs), market_ticker=str(difference.get("market", "")))
-    except ValueError:
+            told = _order(key, ours, theirs, _asked(difference.get("order")))
+            return msgspec.structs.replace(told, market_ticker=str(difference.get("market", "")))
+    except (ValueError, TypeError, KeyError):
         pass  # another release wrote it in another form: below, word for word
     return Told(about, f"{about.capitalize()} {key}", ours, theirs, why, "Compare both figures on the exchange's page.")
 
@@ -156,10 +157,22 @@ def _state(text: str) -> str:
     return f"{state.replace('_', ' ')}, {_count(int(filled))} filled"
 
 
-def _order(key: str, ours: str, theirs: str) -> Told:
+def _asked(order: Any) -> str:
+    """' (buys YES, 5 at $0.60)': what an order unknown to the ledger asked for; "" where it was not kept."""
+    if not isinstance(order, Mapping):
+        return ""
+    verb = "buys YES or sells NO" if order["book_side"] == "bid" else "sells YES or buys NO"
+    price = f"${format_fixed(order['yes_price_e4'], 4)}"
+    return f" ({verb}: {_count(order['count_e2'])} with YES at {price})"
+
+
+def _order(key: str, ours: str, theirs: str, asked: str = "") -> Told:
     mine, other = _state(ours), _state(theirs)
     if ours == "none":
-        text = "The exchange has an order the ledger does not know: placed elsewhere, or lost with the database's last seconds."
+        text = (
+            f"The exchange has an order the ledger does not know{asked}: placed elsewhere, or lost with the database's last"
+            " seconds."
+        )
         cure = (
             "`recio account adopt` on the host takes it into the ledger, as a trade that is held and protected like any"
             " other. If it still rests, cancel it on the exchange's own page first."

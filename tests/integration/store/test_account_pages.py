@@ -67,6 +67,7 @@ def test_a_market_is_found_however_far_back_in_stretches(
     db: Database, monkeypatch: pytest.MonkeyPatch, stretch: int
 ) -> None:
     monkeypatch.setattr(account_pages, "_STRETCH", stretch)
+    monkeypatch.setattr(account_pages, "_STRETCHES", 1)
     for number in range(24):
         fill(db, number, "KXBTCD-1-T5" if number % 10 == 3 else "OTHER", ago_s=number)
     ids, pages = every(db, 2, "KXBTCD-1")
@@ -74,11 +75,16 @@ def test_a_market_is_found_however_far_back_in_stretches(
     assert pages >= (24 // stretch if stretch < 24 else 2), "no page looks at more than its stretch"
     first = account_pages.fills(db, USER, MODE, 2, None, "KXBTCD-1")
     assert first.searching == (stretch <= 13), first
+    monkeypatch.setattr(account_pages, "_STRETCHES", 100)
+    again, fewer = every(db, 2, "KXBTCD-1")
+    assert again == ids and fewer <= min(pages, 4), "a page looks on while nothing is found"
+    assert every(db, 2, "NOWHERE") == ([], 1)
 
 
 def test_a_settled_market_is_found_at_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account_pages, "_STRETCH", 3)
     fill(db, 1, "OLD", ago_s=10 * 86_400)
+    fill(db, 30, "OLD2", ago_s=10 * 86_400)
     account.record_settlements(db, MODE, [("OLD", "yes", 10_000, 100, NOW - timedelta(days=10))])
     for number in range(2, 30):
         fill(db, number, "NEW", ago_s=number)

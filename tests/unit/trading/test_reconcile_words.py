@@ -80,6 +80,14 @@ def test_every_difference_reconciliation_can_find_has_words(data: Any) -> None:
         assert said.ledger != said.exchange or one.about == "balance", row
 
 
+def test_an_order_unknown_here_says_what_it_asked_for() -> None:
+    order = {"book_side": "ask", "count_e2": 550, "yes_price_e4": 4_100}
+    found = explain(told("order", "c", "none", "resting 0") | {"order": order, "market": "KX-1"})
+    assert "(sells YES or buys NO: 5.5 with YES at $0.4100)" in found.text and found.market_ticker == "KX-1"
+    odd = explain(told("order", "c", "none", "resting 0") | {"order": {"book_side": "bid"}})
+    assert odd.text == "because", "kept in another form: shown as it was found"
+
+
 def test_positions_side_by_side() -> None:
     rows = side_by_side(
         {"A": 500, "B": -100, "E": 0, "G": 7, "H": 100},
