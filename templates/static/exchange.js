@@ -29,7 +29,7 @@
         li.dataset.requestId = r.request_id;
         $("b", li).textContent = `${KINDS[r.kind]} ${r.args.mode}`;
         $("small", li).textContent = `${f.time(r.asked_at_ms)} by ${r.asked_by}`;
-        list.prepend(li);
+        list.insertBefore(li, [...list.children].find((other) => Number(other.dataset.requestId) < r.request_id) || null);
         $("#asked").hidden = false;
       }
       const state = $(".state", li), before = li.dataset.state;
@@ -39,5 +39,6 @@
       if (before && before !== r.state && (r.state === "done" || r.state === "failed")) say(r.result, r.state === "done" ? "good" : "bad");
       li.dataset.state = r.state;
     }
+    while (list.children.length > 5) list.lastElementChild.remove();
   });
 })();

@@ -48,6 +48,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(exchange: Any, size: str
     assert widths[0] <= widths[1], widths
 
 
+@pytest.mark.timeout(300)  # two checks by the exchange, three services restarted and proven
 def test_a_key_is_read_from_a_file_refused_by_the_exchange_and_the_hosts_own_taken(
     exchange: Any, trial: Any, tmp_path: Path
 ) -> None:

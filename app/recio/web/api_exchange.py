@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -18,6 +18,7 @@ from recio.web.wire import json_response
 __all__ = ["router"]
 
 router = APIRouter()
+Which = Annotated[Mode, Path(description="The mode whose exchange the key is for")]
 
 
 class NewKey(BaseModel):
@@ -41,12 +42,12 @@ def get_exchange(request: Request) -> Response:
 
 
 @router.put("/api/exchange/keys/{mode}", **api("Settings", answer="RequestAsked"))
-def put_key(request: Request, mode: Mode, body: NewKey) -> Response:
+def put_key(request: Request, mode: Which, body: NewKey) -> Response:
     """Give this host a key: the exchange is asked with it first, then it replaces the one there is. Follow the request."""
     return json_response({"request_id": ask_to_set(request, mode, body.key_id, body.private_key)})
 
 
 @router.delete("/api/exchange/keys/{mode}", **api("Settings", answer="RequestAsked"))
-def delete_key(request: Request, mode: Mode) -> Response:
+def delete_key(request: Request, mode: Which) -> Response:
     """Remove a key from this host. Follow the request."""
     return json_response({"request_id": ask_to_remove(request, mode)})

@@ -78,6 +78,10 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
     ("/api/trades/close-all", "post"): {"trade_ids": [12, 13]},
     ("/api/trades/{trade_id}/close", "post"): {"limit_price": "0.55"},
     ("/api/session", "post"): {"login": "admin", "password": "correct horse battery"},
+    ("/api/exchange/keys/{mode}", "put"): {
+        "key_id": "00000000-0000-0000-0000-000000000000",
+        "private_key": "-----BEGIN RSA PRIVATE KEY-----\n…\n-----END RSA PRIVATE KEY-----",
+    },
     ("/api/requests", "post"): {"kind": "restart_service", "args": {"service": "db_poller"}},
     ("/api/research/runs", "post"): {
         "kind": "backtest", "days": 7, "seed": 1, "strategy": "quarter_hour", "settings": {"min_probability_percent": 90},

@@ -97,7 +97,7 @@ def test_whatever_is_asked_the_api_answers_as_it_is_described(desk: Desk) -> Non
     raw = desk.user().ask("GET", "/api/openapi.json").json
     names = _NAMES | {"trade_id": trades}
     likely = _drawn(raw, names)
-    for shape in ("OpenTicket", "CloseTicket", "Login", "Change"):
+    for shape in ("OpenTicket", "CloseTicket", "Login", "Change", "RunWish"):
         fields = likely["components"]["schemas"][shape]["properties"]
         fields |= {name: {"enum": names[name]} for name in fields if name in names and name != "idempotency_key"}
     schemas = [

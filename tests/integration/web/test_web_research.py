@@ -216,7 +216,7 @@ def test_history_that_is_stored_is_run_and_what_is_not_is_refused(bench: Bench) 
         " SELECT t, p, p + 900, p - 900, p + 100, 60 FROM (SELECT t, 11800000 + (10000 * sin(extract(epoch FROM t) / 900))::int AS p"
         " FROM generate_series('2026-11-01 00:00+00'::timestamptz, '2026-11-01 08:00+00', '1 minute') t) x"
     )
-    outside = bench.user.ask("POST", "/api/research/runs", wish | {"from": "2026-10-01"})
+    outside = bench.user.ask("POST", "/api/research/runs", wish | {"from": "2026-10-15"})
     assert outside.status == 422 and outside.json["errors"][0]["field"] == "from"
     good = bench.start(wish | {"settings": LOOSE})
     bench.desk.db.run(
@@ -322,7 +322,7 @@ def test_runs_are_laid_side_by_side(desk: Desk) -> None:
     assert "Ask at most" not in text, "what is the same is not listed as different"
     for query, said in (
         ("run=1", "1 runs were chosen"),
-        (f"run={first}&run=999", "there is no run 999"),
+        (f"run={first}&run=999", "here is no run 999"),
         ("run=x", "valid integer"),
     ):
         answer = user.ask("GET", f"/research/compare?{query}", Accept="text/html")
