@@ -23,7 +23,10 @@ def story(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     last = None
     for event in events:
         after = None if last is None else round((event["at"] - last).total_seconds() * 1000)
-        said = [_said(name, value) for name, value in event["detail"].items() if value not in ("", None)]
+        # `trade` is the row as it began, for the proof by the log: its columns stand on this page already.
+        said = [
+            _said(name, value) for name, value in event["detail"].items() if name != "trade" and value not in ("", None)
+        ]
         found.append({**event, "after_ms": after, "said": ", ".join(said)})
         last = event["at"]
     return found

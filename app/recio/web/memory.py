@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 
-__all__ = ["tame_malloc"]
+__all__ = ["give_back", "tame_malloc"]
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # glibc's malloc.h
 
@@ -22,3 +22,13 @@ def tame_malloc() -> bool:
     if mallopt is None:
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, 256 * 1024)) and bool(mallopt(_M_ARENA_MAX, 2))
+
+
+def give_back() -> bool:
+    """Hand what the C library holds free back to the system; False where it is not glibc. A few milliseconds.
+
+    Compiling a template or describing the API takes megabytes for moments, and freed in the middle of the heap they would
+    count for ever: measured 59.6 MB instead of 55 after every page was opened once.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    return trim is not None and bool(trim(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import sys
@@ -12,6 +13,7 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from jinja2 import Environment
 
 from recio.contract import Contract
 from recio.contract.settings import Settings
@@ -19,11 +21,13 @@ from recio.monitoring.health import Check
 from recio.store.db import DatabaseGone
 from recio.store.pool import Pool
 from recio.web.app import create_app
+from recio.web.memory import give_back
 
 __all__ = ["Proof", "configured", "serve"]
 
 _PROVE_EVERY_S = 2.0
 _STREAM_MAX_AGE_S = 15.0
+_TIDY_EVERY_S = 60.0
 
 Proof = Callable[[Sequence[Check], bool], None]
 """Told every two seconds: the checks, and whether the page answered over its own port."""
@@ -66,6 +70,14 @@ def _database(pool: Pool) -> str:
     return ""
 
 
+def _prepare(templates: Environment) -> None:
+    """Compile every page now: nobody waits for it later, a broken one is told at the start, and what it took is given back."""
+    for name in templates.list_templates(extensions=["html"]):
+        templates.get_template(name)
+    gc.collect()
+    give_back()
+
+
 def configured(app: FastAPI, listen: str) -> uvicorn.Config:
     """The server's configuration; ``listen`` is HOST:PORT. Only a proxy on this machine is believed about addresses."""
     host, _, port = listen.rpartition(":")
@@ -84,13 +96,18 @@ def serve(settings: Settings, contract: Contract, told: Proof | None = None, dsn
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     pool = Pool("main_app", dsn)
     app = create_app(settings, contract, pool, dsn=dsn)
+    _prepare(app.state.desk.templates)
     config = configured(app, settings.web_listen)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     server = _Server(config)
     done = threading.Event()
 
     def prove() -> None:
+        tidied_s = time.monotonic()
         while not done.wait(0.1 if not server.started else _PROVE_EVERY_S):
+            if time.monotonic() - tidied_s >= _TIDY_EVERY_S:
+                tidied_s = time.monotonic()
+                give_back()
             if not server.started or told is None:
                 continue
             began_s = time.monotonic()
