@@ -150,11 +150,12 @@ class FaultyExchange:
         self, ticker: str | None = None, min_ts: int | None = None, status: str | None = None, limit: int | None = None
     ) -> list[OrderView]:
         self._read()
-        return [
+        shown = [
             wire.order(render.order(order))
             for order in self.engine.orders.values()
             if (ticker is None or order.ticker == ticker) and self._is_shown(order.created_ms, min_ts)
         ]
+        return [order for order in shown if status is None or order.status == status]
 
     # ------------------------------------------------------------------ the account, as KalshiClient has it
     def fills(self, min_ts: int | None = None, ticker: str | None = None) -> list[FillView]:

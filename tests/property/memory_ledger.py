@@ -350,7 +350,8 @@ class MemoryLedger:
                     "changed_s": max(o[n] for n in ("created_at", "sent_at", "done_at") if o[n]).timestamp(),
                 }
                 for o in orders
-                if o["sent_at"] and o["sent_at"].timestamp() >= since_s and o["state"] not in ("intent", "refused")
+                if o["sent_at"] and o["state"] not in ("intent", "refused")
+                and (o["sent_at"].timestamp() >= since_s or o["state"] in _UNFINISHED)
             ],
             "fills": [
                 {
