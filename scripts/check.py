@@ -2,6 +2,7 @@
 """Everything `make test` runs, step after step, to the end; the last line counts it all.
 
 A lint step counts as one, so does the molecule sequence; pytest runs count their tests. Any failure makes the exit code 1.
+The whole host is tried beside the pytest runs, since it waits for most of its time; what it said is shown when it has ended.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -103,9 +105,9 @@ def read_report(path: Path) -> Count:
     return total
 
 
-def run(step: Step) -> Count:
-    """Run one step with its output shown; count it."""
-    print(f"\n==> {step.name}", flush=True)
+def run(step: Step, log: Path | None = None) -> Count:
+    """Run one step with its output shown, or written to ``log`` and shown at its end; count it."""
+    print(f"\n==> {step.name}" + (f", beside the next steps (tail -f {log})" if log else ""), flush=True)
     for report in step.reports:
         (REPORTS / report).unlink(missing_ok=True)
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", **dict(step.environment)}
@@ -113,7 +115,15 @@ def run(step: Step) -> Count:
         environment |= {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "PY_COLORS": "0"}
     started = time.monotonic()
     command = [str(BIN / step.command[0]), *step.command[1:]]
-    code = subprocess.run(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
+    if log is None:
+        code = subprocess.run(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
+    else:
+        with log.open("wb") as written:
+            code = subprocess.run(
+                command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, stdout=written,
+                stderr=subprocess.STDOUT, check=False,
+            ).returncode  # fmt: skip
+        print(f"\n==> {step.name} said:\n{log.read_text(encoding='utf-8', errors='replace')}", flush=True)
     count = Count()
     for report in step.reports:
         count.add(read_report(REPORTS / report))
@@ -155,18 +165,34 @@ def main() -> int:
     chosen = [step for step in STEPS if not arguments.only or step.group in arguments.only]
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
-    total = Count()
-    failures = []
+    counts: dict[str, Count] = {}
     started = time.monotonic()
+    host = next((step for step in chosen if step.group == "molecule"), None)
+    beside = host is not None and any(step.group == "pytest" for step in chosen)
+    waiting: threading.Thread | None = None
+
+    def try_host(step: Step) -> None:
+        counts[step.name] = Count(failed=1)  # until it has counted itself
+        counts[step.name] = run(step, REPORTS / "molecule.log")
+
     try:
         for step in chosen:
-            count = run(step)
-            total.add(count)
-            if count.failed:
-                failures.append(f"{step.name} ({count.failed})")
+            if beside and waiting is None and host is not None and step.group == "pytest":
+                waiting = threading.Thread(target=try_host, args=(host,), daemon=True)
+                waiting.start()
+            if step is not host or not beside:
+                counts[step.name] = run(step)
+        if waiting is not None:
+            waiting.join()
     finally:
         if any(step.group == "molecule" for step in chosen):
             remove_host()
+    total = Count()
+    failures = []
+    for name, count in counts.items():
+        total.add(count)
+        if count.failed:
+            failures.append(f"{name} ({count.failed})")
     print(f"\n==> {time.monotonic() - started:.0f} s" + (f"; failed: {', '.join(failures)}" if failures else ""))
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
     return 1 if total.failed else 0

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 @pytest.fixture
 def elsewhere(desk: Stack) -> Iterator[KalshiClient]:
     """The same account from another place: what it orders the ledger never hears of."""
-    key = (desk.folder / "keys" / "kalshi_private.pem").read_bytes()
+    key = (desk.folder / "keys" / "simulated" / "private_key").read_bytes()
     client = KalshiClient(f"http://127.0.0.1:{desk.port}/trade-api/v2", desk.key_id, key)
     yield client
     client.close()
