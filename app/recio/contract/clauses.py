@@ -80,7 +80,7 @@ CLAUSES: tuple[Clause, ...] = (
     Clause("ports.postgresql", "loopback; nftables", "host/test_machine.py::test_closed_ports_cannot_be_reached"),
     Clause("ports.simulator", "loopback; nftables", "host/test_machine.py::test_closed_ports_cannot_be_reached"),
     Clause("ports.*", "nftables lets it in", "host/test_machine.py::test_only_the_proxy_and_ssh_listen_to_the_world"),
-    Clause("bandwidth.*", "shown beside its budget, by source, every ten minutes", _ASKED, "Nothing throttles it; counted by systemd where the kernel can."),
+    Clause("bandwidth.*", "shown beside its budget, by source, every ten minutes", _ASKED, "Not throttled."),
     Clause("directories.logs.*", "journald SystemMaxUse, logrotate", "host/test_machine.py::test_logs_stay_within_their_budget"),
     Clause("directories.backup.*", "retention of `recio backup`", "host/test_backup.py::test_three_backups_are_made_verified_and_listed"),
     Clause("directories.*", "retention in the database; no file-system quota", _HOLDS),

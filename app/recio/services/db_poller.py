@@ -12,13 +12,21 @@ from recio.monitoring.health import Check
 from recio.services import log
 from recio.services.runtime import Context, Worker, run
 from recio.store.db import Database, Notification, dsn_from_environment
-from recio.store.system import close_incident, database_sample, open_incident, save_database_details, slow_statements
+from recio.store.system import (
+    archive_silence,
+    close_incident,
+    database_sample,
+    open_incident,
+    save_database_details,
+    slow_statements,
+)
 
 __all__ = ["DbPoller", "main"]
 
 _LAG_MAX_MS = 1000.0
 _LONG_TX_S = 60.0
 _DETAILS_S = 60.0
+_ARCHIVE_GRACE_S = 75.0
 
 
 class DbPoller(Worker):
@@ -64,6 +72,13 @@ class DbPoller(Worker):
             row["longest_tx_s"] > _LONG_TX_S,
             f"a transaction is open for {row['longest_tx_s']:.0f} s; it holds back vacuum",
             "SELECT * FROM pg_stat_activity ORDER BY xact_start; end the session that forgot it",
+        )
+        silent_s, timeout_s = archive_silence(self.db) or (0.0, 0.0)
+        self._incident(
+            "archive of the WAL is late",
+            silent_s > timeout_s + _ARCHIVE_GRACE_S,
+            f"nothing was archived for {silent_s:.0f} s: a lost disk would cost that much of the ledger",
+            "systemctl reload postgresql wakes it; else journalctl -u 'postgresql@*' says why, and recio backup list",
         )
         key = f"{now_s:.3f}"
         self._sent = {key: time.monotonic()}

@@ -11,6 +11,7 @@ from recio.store.db import Database
 from recio.store.pool import Queries
 
 __all__ = [
+    "archive_silence",
     "close_incident",
     "database_sample",
     "open_incident",
@@ -101,6 +102,17 @@ def database_sample(db: Database, notify_lag_ms: float | None) -> Row:
         )
     assert row is not None  # noqa: S101
     return row
+
+
+def archive_silence(db: Database) -> tuple[float, float] | None:
+    """(seconds since a WAL segment was archived or the server started, whichever came last; archive_timeout in seconds);
+    None: nothing is archived here."""
+    row = db.one(
+        "SELECT extract(epoch FROM now() - greatest(last_archived_time, pg_postmaster_start_time()))::float8 AS silent_s,"
+        " (SELECT setting::float8 FROM pg_settings WHERE name = 'archive_timeout') AS timeout_s FROM pg_stat_archiver"
+        " WHERE current_setting('archive_mode') <> 'off'"
+    )
+    return (row["silent_s"], row["timeout_s"]) if row else None
 
 
 def database_facts(db: Database, mode: str, settings: Sequence[str]) -> Row:
