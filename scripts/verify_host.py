@@ -33,6 +33,7 @@ def run(name: str, summary: Path) -> int:
         for line in process.stdout:
             print(line, end="", flush=True)
             log.write(line)
+            log.flush()
         return process.wait()
 
 

@@ -56,11 +56,11 @@ def tabs(open_page: Any) -> Any:
 def stopped(trial: Any, service: str, how: str = "stop") -> Iterator[None]:
     """A service of the appliance is away: stopped, or frozen (``kill -s STOP``), which keeps its connections open."""
     freezes = how == "freeze"
-    trial.on_host(f"systemctl kill -s STOP recio-{service}" if freezes else f"systemctl stop recio-{service}")
+    trial.on_host(f"systemctl kill --kill-whom=main -s STOP recio-{service}" if freezes else f"systemctl stop recio-{service}")
     try:
         yield
     finally:
-        trial.on_host(f"systemctl kill -s CONT recio-{service}" if freezes else f"systemctl start recio-{service}")
+        trial.on_host(f"systemctl kill --kill-whom=main -s CONT recio-{service}" if freezes else f"systemctl start recio-{service}")
 
 
 def test_several_tabs_share_one_connection_and_each_shows_its_own_table(tabs: Any) -> None:
