@@ -98,6 +98,7 @@ def mend() -> list[str]:
     """Put back what a worker that died had not proven yet; gives the modes whose former key is in force again."""
     found = []
     for mode in SUPPORTED:
+        _remove(_before(mode).with_name(f"{mode}.over"))
         if _before(mode).is_dir():
             _back(mode)
             found.append(mode)
@@ -135,7 +136,7 @@ def _asked_by(job: Job) -> str:
 def _checked(question: Question, pem: bytes) -> Answer:
     """What the exchange says, asked in a unit of its own; the candidate is gone afterwards, whatever happens."""
     place = run_dir("key_check")
-    shutil.rmtree(place, ignore_errors=True)
+    _remove(place)
     place.mkdir(mode=0o700)
     try:
         candidate = place / "candidate"
@@ -150,7 +151,7 @@ def _checked(question: Question, pem: bytes) -> Answer:
                 f"the key could not be checked ({failure}); see `journalctl -u {CHECK_UNIT}` on the host; {_NOTHING}"
             ) from None
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        _remove(place)
 
 
 def run_check(place: Path) -> None:
@@ -211,7 +212,7 @@ def _put(mode: str, pem: bytes | None, record: keys.KeyRecord | None) -> None:
     """Replace key, list entry and id, the old ones set aside in one folder first; None removes."""
     folder, aside = keys.key_folder(mode), _before(mode)
     fresh = aside.with_name(f"{mode}.fresh")
-    shutil.rmtree(fresh, ignore_errors=True)
+    _remove(fresh)
     fresh.mkdir(mode=0o700, parents=True)
     old = folder / keys.KEY_FILE
     if old.exists():
@@ -233,7 +234,19 @@ def _back(mode: str) -> None:
 
 
 def _drop_before(mode: str) -> None:
-    shutil.rmtree(_before(mode), ignore_errors=True)
+    """The set-aside key goes: under another name first, in one step. A removal cut short half way must not look like a
+    change that was never proven, or ``mend`` would put a key back of which only a part is left."""
+    over = _before(mode).with_name(f"{mode}.over")
+    _remove(over)
+    if _before(mode).exists():
+        _before(mode).rename(over)
+    _remove(over)
+
+
+def _remove(place: Path) -> None:
+    """A folder with key material and all in it; that it was not there is fine, that it stays is not. Raises OSError."""
+    if place.exists():
+        shutil.rmtree(place)
 
 
 def _install(mode: str, pem: bytes | None, record: keys.KeyRecord | None, key_id: str) -> None:

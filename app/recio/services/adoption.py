@@ -10,6 +10,7 @@ from recio.trading.adopt import AdoptError, ForeignOrder, Holding, Place, place,
 from recio.trading.events import as_detail
 from recio.trading.folding import fold_fill_rows
 from recio.trading.ledger import LedgerError
+from recio.trading.states import TradeState, trade_step
 
 __all__ = ["adopt"]
 
@@ -21,13 +22,16 @@ def adopt(db: LedgerDb, store: LedgerStore, ticket: Row) -> int:
     """
     order = read_foreign(ticket["entry_context"] or {})
     where = place(order, _holdings(db, store, ticket, order), ticket["trade_id"])
-    columns = {"state": "closing"} if where.trade_id is not None else _trade(ticket, order, where)
+    columns: Row = _trade(ticket, order, where) if where.trade_id is None else {}
+    if where.closes:
+        columns = {"state": trade_step(TradeState.OPEN, TradeState.CLOSING).value}
     with db.transaction():
         if where.trade_id is None:
             trade_id = store.insert_trade(db, columns)
         else:
             trade_id = where.trade_id
-            store.update_trade(db, ticket["user_id"], trade_id, columns)
+            if columns:
+                store.update_trade(db, ticket["user_id"], trade_id, columns)
         order_id = store.insert_known_order(db, _order(ticket, order, where, trade_id))
         if order_id is None:
             raise AdoptError(f"order {order.client_order_id} is in the ledger already; nothing was changed")
@@ -53,7 +57,7 @@ def _holdings(db: LedgerDb, store: LedgerStore, ticket: Row, order: ForeignOrder
             held_e2 = fold_fill_rows(trade["side"], gather(db, store, trade).fills).held_e2
         except LedgerError as contradiction:
             raise AdoptError(f"trade {trade['trade_id']} on the same market: {contradiction}") from contradiction
-        found.append(Holding(trade["trade_id"], trade["side"], held_e2))
+        found.append(Holding(trade["trade_id"], trade["side"], held_e2, trade["state"]))
     return found
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from recio.trading.states import OrderState, order_state_of_answer
+from recio.trading.states import OrderState, TradeState, order_state_of_answer
 from recio.units import ONE_DOLLAR_E4
 
 __all__ = ["AdoptError", "ForeignOrder", "Holding", "Place", "place", "read_foreign"]
@@ -51,6 +51,7 @@ class Holding(msgspec.Struct, frozen=True):
     trade_id: int
     side: str
     held_e2: int
+    state: str = "open"  # of the trade
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     trade_id: int | None
     limit_price_e4: int
     state: OrderState
+    closes: bool = False  # an exit of an open trade: it is closing now. In every other state the fold says what follows
 
 
 def read_foreign(detail: Mapping[str, Any]) -> ForeignOrder:
@@ -106,4 +108,5 @@ def place(order: ForeignOrder, live: Sequence[Holding], trade_id: int | None = N
         trade_id=could[0].trade_id if could else None,
         limit_price_e4=min(ONE_DOLLAR_E4 - 1, max(1, price)),
         state=state,
+        closes=bool(could) and could[0].state == TradeState.OPEN,
     )

@@ -17,7 +17,7 @@ _TRADE = """
     trade_id: int
     mode: str: the data of each mode is kept apart
     ticket_id: int: the ticket that asked for it
-    source: web|api|cli|auto_entry|auto_stop|canary: who asked
+    source: web|api|cli|auto_entry|auto_stop|canary|adopted: who asked; adopted: taken in from the exchange's record
     market_ticker: str
     event_ticker: str
     series_ticker: str

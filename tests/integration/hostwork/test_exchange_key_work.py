@@ -269,6 +269,29 @@ def test_a_worker_that_died_before_the_proof_is_followed_by_one_that_puts_the_fo
     assert exchange_key.mend() == []
 
 
+def test_a_worker_that_died_while_it_removed_the_former_leaves_the_proven_key(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (host.etc / "keys/simulated/private_key").write_text(another_key())
+    whole = exchange_key.shutil.rmtree
+
+    def cut_short(place: Path) -> None:
+        if place.name.startswith("simulated."):
+            (place / "was.json").unlink()
+            raise SystemExit(9)
+        whole(place)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(exchange_key.shutil, "rmtree", cut_short)
+        with pytest.raises(SystemExit):
+            host.give(host.exchange.pem.decode())
+    assert exchange_key.mend() == []
+    assert host.key.encode() == host.exchange.pem
+    assert sorted(path.name for path in (host.etc / "keys").iterdir() if path.name.startswith("simulated")) == [
+        "simulated"
+    ]
+
+
 def test_a_key_for_a_mode_that_is_not_in_use_is_asked_of_that_modes_exchange(host: Host) -> None:
     state, result = host.give(another_key(), "demo-key-1234", "demo")
     assert state == "failed"

@@ -36,6 +36,15 @@ def test_what_took_from_one_trade_is_its_exit() -> None:
     assert (found.purpose, found.side, found.trade_id, found.limit_price_e4) == ("exit", "no", 7, 4_000)
 
 
+@pytest.mark.parametrize(
+    ("state", "closes"), [("open", True), ("closing", False), ("expired", False), ("pending", False)]
+)
+def test_only_an_open_trade_becomes_closing(state: str, closes: bool) -> None:
+    found = place(ORDER, [Holding(7, "no", 200, state)])
+    assert (found.trade_id, found.closes) == (7, closes)
+    assert not place(ORDER, []).closes
+
+
 def test_what_nobody_held_enough_of_is_no_exit() -> None:
     assert place(ORDER, [Holding(7, "no", 199)]).purpose == "entry"
     assert place(order(filled_e2=0), [Holding(7, "no", 500)]).purpose == "entry"
