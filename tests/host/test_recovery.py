@@ -41,6 +41,15 @@ def test_the_archive_is_as_young_as_the_contract_says(remote: Remote, contract: 
     ]
 
 
+def test_a_clean_restart_does_not_put_the_archive_to_sleep(remote: Remote, contract: Contract, archived: None) -> None:
+    timeout_s = int(str(contract.postgresql.settings["archive_timeout"]).removesuffix("s"))
+    remote.out("systemctl restart postgresql")
+    remote.wait_healthy(60)
+    (wal,) = remote.sql("SELECT pg_walfile_name(pg_current_wal_lsn())")[0]  # begun by the new server
+    archived_it = f"SELECT last_archived_wal >= '{wal}' FROM pg_stat_archiver"
+    wait_for(f"{wal} in the archive", lambda: remote.sql(archived_it) == [["t"]], timeout_s + 45, every_s=2)
+
+
 def test_tables_that_live_for_seconds_are_not_logged(remote: Remote) -> None:
     rows = remote.sql(
         "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"

@@ -11,11 +11,11 @@ from typing import Annotated
 
 import msgspec
 import typer
-from psycopg2.extras import Json
 
 from recio.contract.settings import load_settings
 from recio.store import account_pages as store
 from recio.store.account import foreign_orders
+from recio.store.audit import audit_statement
 from recio.store.db import Database
 from recio.store.tickets import submit_adopt, wait_decided
 from recio.trading.adopt import AdoptError, ForeignOrder, read_foreign
@@ -98,9 +98,7 @@ def adopt(
         facts = msgspec.to_builtins(order)
         with db.transaction():
             ticket = submit_adopt(db, user_id=_USER, mode=mode, order=facts, trade_id=trade or None)
-            db.run(
-                "INSERT INTO users.audit_log (actor, action, detail) VALUES (%s, 'adopt order', %s)", (who, Json(facts))
-            )
+            db.run(*audit_statement(who, "adopt order", facts))
         decided = wait_decided(db, ticket.ticket_id, 10.0)
         if decided["state"] == "accepted":
             typer.echo(f"  {order.client_order_id}: trade {decided['trade_id']}")

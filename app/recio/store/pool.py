@@ -132,14 +132,14 @@ class Pool:
             cursor.execute(sql, params or None)
             return int(cursor.rowcount)
 
-    def batch(self, statements: Sequence[tuple[str, Params]]) -> None:
-        """Several statements in one transaction: all or nothing."""
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """Borrow a cursor for several statements: all or nothing."""
         with self.connection() as connection:
             connection.autocommit = False
             try:
                 with connection.cursor() as cursor:
-                    for sql, params in statements:
-                        cursor.execute(sql, params or None)
+                    yield cursor
                 connection.commit()
             except BaseException:
                 if not connection.closed:
@@ -148,6 +148,12 @@ class Pool:
             finally:
                 if not connection.closed:
                     connection.autocommit = True
+
+    def batch(self, statements: Sequence[tuple[str, Params]]) -> None:
+        """Several statements in one transaction: all or nothing."""
+        with self.transaction() as cursor:
+            for sql, params in statements:
+                cursor.execute(sql, params or None)
 
     def close(self) -> None:
         """Close every connection; safe to repeat."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg2.extras import Json
 
+from recio.store.audit import audit_statement
 from recio.store.db import Database
 from recio.store.pool import Pool, Queries
 
@@ -20,34 +21,19 @@ _COLUMNS = "request_id, kind, args, asked_by, asked_at, state, started_at, finis
 
 def ask(pool: Pool, kind: str, args: Mapping[str, Any], asked_by: str) -> int | None:
     """Write down a request that recio.monitoring.requests has checked; None when the same kind, or three, are still open."""
-    with pool.connection() as connection:
-        connection.autocommit = False
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK + 1,))
-                cursor.execute(
-                    "INSERT INTO system.requests (kind, args, asked_by) SELECT %(kind)s, %(args)s, %(by)s"
-                    " WHERE NOT EXISTS (SELECT FROM system.requests WHERE state IN ('new', 'running') AND kind = %(kind)s"
-                    "   AND asked_at > now() - interval '1 hour')"
-                    " AND (SELECT count(*) FROM system.requests WHERE state IN ('new', 'running')"
-                    "   AND asked_at > now() - interval '1 hour') < %(most)s RETURNING request_id",
-                    {"kind": kind, "args": Json(dict(args)), "by": asked_by, "most": _MAX_OPEN},
-                )
-                row = cursor.fetchone()
-                if row is not None:
-                    detail = Json({"request_id": row["request_id"], **args})
-                    cursor.execute(
-                        "INSERT INTO users.audit_log (actor, action, detail) VALUES (%s, %s, %s)",
-                        (asked_by, f"ask {kind}", detail),
-                    )
-            connection.commit()
-        except BaseException:
-            if not connection.closed:
-                connection.rollback()
-            raise
-        finally:
-            if not connection.closed:
-                connection.autocommit = True
+    with pool.transaction() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK + 1,))
+        cursor.execute(
+            "INSERT INTO system.requests (kind, args, asked_by) SELECT %(kind)s, %(args)s, %(by)s"
+            " WHERE NOT EXISTS (SELECT FROM system.requests WHERE state IN ('new', 'running') AND kind = %(kind)s"
+            "   AND asked_at > now() - interval '1 hour')"
+            " AND (SELECT count(*) FROM system.requests WHERE state IN ('new', 'running')"
+            "   AND asked_at > now() - interval '1 hour') < %(most)s RETURNING request_id",
+            {"kind": kind, "args": Json(dict(args)), "by": asked_by, "most": _MAX_OPEN},
+        )
+        row = cursor.fetchone()
+        if row is not None:
+            cursor.execute(*audit_statement(asked_by, f"ask {kind}", {"request_id": row["request_id"], **args}))
     return int(row["request_id"]) if row else None
 
 

@@ -31,28 +31,17 @@ _LINE = (
 
 def ask_run(pool: Pool, user_id: str, wish: Mapping[str, Any], asked_by: str) -> int | None:
     """Write a checked wish down, with its audit line; None when MAX_OPEN are open already."""
-    with pool.connection() as connection:
-        connection.autocommit = False
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK + 1,))
-                cursor.execute(
-                    "INSERT INTO analytics.research_runs (user_id, wish, asked_by) SELECT %s, %s, %s WHERE"
-                    " (SELECT count(*) FROM analytics.research_runs WHERE state = 'running' OR state = 'new' AND cancel_at IS NULL) < %s"
-                    " RETURNING run_id",
-                    (user_id, Json(dict(wish)), asked_by, MAX_OPEN),
-                )
-                row = cursor.fetchone()
-                if row is not None:
-                    cursor.execute(*audit_statement(asked_by, "ask research", {"run_id": row["run_id"], **wish}))
-            connection.commit()
-        except BaseException:
-            if not connection.closed:
-                connection.rollback()
-            raise
-        finally:
-            if not connection.closed:
-                connection.autocommit = True
+    with pool.transaction() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK + 1,))
+        cursor.execute(
+            "INSERT INTO analytics.research_runs (user_id, wish, asked_by) SELECT %s, %s, %s WHERE"
+            " (SELECT count(*) FROM analytics.research_runs WHERE state = 'running' OR state = 'new' AND cancel_at IS NULL) < %s"
+            " RETURNING run_id",
+            (user_id, Json(dict(wish)), asked_by, MAX_OPEN),
+        )
+        row = cursor.fetchone()
+        if row is not None:
+            cursor.execute(*audit_statement(asked_by, "ask research", {"run_id": row["run_id"], **wish}))
     return int(row["run_id"]) if row else None
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
@@ -16,12 +14,10 @@ from recio.store import account_pages
 from recio.store.account_pages import Listed, Mark
 from recio.trading.balance import refusals
 from recio.trading.reconcile_words import explain
-from recio.units import format_fixed
-from recio.web import sessions
+from recio.web import csv_lines, sessions
 from recio.web.account_view import LONGEST_WHY, Cursor, Market, Why, accept, cursor_of, facts_of, mark_of, picture
 from recio.web.desk import desk_of, session_of
 from recio.web.errors import ApiError
-from recio.web.view import iso
 
 __all__ = ["router"]
 
@@ -36,7 +32,6 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "settlements": ("market_ticker", "result", "settlement_value_e4", "revenue_e6", "settled_at", "recorded_at"),
 }  # fmt: skip
-_PLACES = {"_e2": 2, "_e4": 4, "_e6": 6}
 
 
 @router.get("/account")
@@ -115,27 +110,14 @@ def _csv(request: Request, kind: Kind, market: str) -> Response:
 
 
 def _lines(listed: Callable[[int, Mark | None, str], Listed], names: tuple[str, ...], market: str) -> Iterator[str]:
-    yield ",".join(name[:-3] if name[-3:] in _PLACES else name for name in names) + "\r\n"
+    yield csv_lines.heading(names)
     before: Mark | None = None
     while True:
         found = listed(_BATCH, before, market)
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\r\n").writerows(
-            [_cell(name, row[name]) for name in names] for row in found.rows
-        )
-        yield out.getvalue()
+        yield csv_lines.lines(found.rows, names)
         if found.more is None:
             return
         before = found.more
-
-
-def _cell(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if name[-3:] in _PLACES:
-        return format_fixed(value, _PLACES[name[-3:]])
-    text = iso(value) if isinstance(value, datetime) else str(value)
-    return f"'{text}" if text[:1] in "=+@-\t\r" else text  # a spreadsheet must not take text for a formula
 
 
 @router.get("/account/reconciliations")

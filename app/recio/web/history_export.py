@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,7 +9,7 @@ from typing import Any
 
 from recio.store import web_queries as queries
 from recio.store.pool import Queries
-from recio.units import format_fixed
+from recio.web import csv_lines
 from recio.web.view import iso
 
 __all__ = ["as_csv", "as_json"]
@@ -22,7 +20,6 @@ _COLUMNS = (
     "count_e2", "limit_price_e4", "entry_count_e2", "entry_cost_e6", "exit_count_e2", "exit_proceeds_e6", "fees_e6",
     "result", "pnl_e6", "close_time", "created_at", "opened_at", "closed_at",
 )  # fmt: skip
-_PLACES = {"_e2": 2, "_e4": 4, "_e6": 6}
 
 
 def _pages(db: Queries, user_id: str, mode: str, wanted: queries.TradeFilter) -> Iterator[list[dict[str, Any]]]:
@@ -37,9 +34,9 @@ def _pages(db: Queries, user_id: str, mode: str, wanted: queries.TradeFilter) ->
 
 def as_csv(db: Queries, user_id: str, mode: str, wanted: queries.TradeFilter) -> Iterator[str]:
     """Amounts in dollars, counts in contracts, times in UTC; newest first."""
-    yield _line([name[:-3] if name[-3:] in _PLACES else name for name in _COLUMNS])
+    yield csv_lines.heading(_COLUMNS)
     for rows in _pages(db, user_id, mode, wanted):
-        yield "".join(_line([_cell(name, row[name]) for name in _COLUMNS]) for row in rows)
+        yield csv_lines.lines(rows, _COLUMNS)
 
 
 def as_json(db: Queries, user_id: str, mode: str, wanted: queries.TradeFilter) -> Iterator[str]:
@@ -52,18 +49,3 @@ def as_json(db: Queries, user_id: str, mode: str, wanted: queries.TradeFilter) -
             yield between + json.dumps(plain, separators=(",", ":"))
             between = ",\n"
     yield "]}\n"
-
-
-def _cell(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if name[-3:] in _PLACES:
-        return format_fixed(value, _PLACES[name[-3:]])
-    text = iso(value) if isinstance(value, datetime) else str(value)
-    return "'" + text if text[:1] in "=+@-\t\r" else text  # a spreadsheet must not take text for a formula
-
-
-def _line(cells: list[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow(cells)
-    return out.getvalue()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import random
 import re
@@ -16,13 +15,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from psycopg2.extras import Json
-from webdesk import EVENT, Desk, make_trade
+from webdesk import Desk, make_trade
 
 from recio.store import history_queries as past
 from recio.store.history_queries import EXITS, GROUPS, HistoryFilter
 from recio.store.pool import Pool
 from recio.trading.performance import drawdown, longest_losing_streak
-from recio.web.history import shown_sums
 from recio.web.history_filter import moment
 from recio.web.view import dollars
 
@@ -384,20 +382,3 @@ def test_calibration_counts_the_stopped_trades_too_by_their_markets_result(desk:
     assert "4 of these were sold" in page and "+$1.20" in page and "66.7 %" in page
     assert "at least 100 events are needed" in page
     assert f"{0.71**2 * 4 / 12 + 0.29**2 * 8 / 12:.4f}" in page, "the model's Brier score"
-
-
-def test_an_export_stops_no_reader_and_takes_no_memory(desk: Desk) -> None:
-    desk.db.run(
-        "INSERT INTO users.trades (user_id, mode, ticket_id, source, market_ticker, event_ticker, series_ticker, side, state,"
-        " count_e2, limit_price_e4, close_time, pnl_e6, reason) SELECT '0001', 'simulated', 1, 'web', %s, %s, 'KXBTCSIM', 'yes',"
-        " 'closed', 100, 5000, now(), 0, %s FROM generate_series(1, 1201)",
-        (EVENT, EVENT, '=HYPERLINK("x")'),
-    )
-    user = desk.user()
-    got = user.ask("GET", "/history.csv")
-    rows = list(csv.DictReader(io.StringIO(got.body.decode())))
-    assert len({row["trade_id"] for row in rows}) == len(rows) == 1201, "pages of 500 join without a gap or a double"
-    assert all(row["reason"].startswith("'=") for row in rows) and "content-length" not in got.headers
-    assert len(json.loads(user.ask("GET", "/history.json").body)["trades"]) == 1201
-    figures = shown_sums(past.figures(desk.db, USER, MODE, HistoryFilter())[""][0])
-    assert figures["share"] is None and figures["factor"] is None and figures["expectancy_e6"] is None

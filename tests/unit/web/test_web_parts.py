@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from recio.trading.settings import SettingError
+from recio.web.csv_lines import heading, lines
 from recio.web.errors import ApiError
-from recio.web.history_export import _cell
 from recio.web.history_filter import moment
 from recio.web.hub import Hub, Subscriber, Want, frame
 from recio.web.static import Static, templates_folder
@@ -104,9 +104,10 @@ def test_settings_are_complete_and_checked() -> None:
 
 
 def test_the_csv_is_exact_and_no_formula() -> None:
-    assert _cell("pnl_e6", -940_000) == "-0.940000" and _cell("limit_price_e4", 9_750) == "0.9750"
-    assert _cell("count_e2", 25) == "0.25" and _cell("result", None) == "" and _cell("reason", "=1+1") == "'=1+1"
-    assert _cell("closed_at", datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00Z"
+    row = {"pnl_e6": -940_000, "limit_price_e4": 9_750, "count_e2": 25, "result": None, "reason": "=1+1",
+           "closed_at": datetime(2026, 1, 1, tzinfo=UTC)}  # fmt: skip
+    assert heading(tuple(row)) == "pnl,limit_price,count,result,reason,closed_at\r\n"
+    assert lines([row], tuple(row)) == "-0.940000,0.9750,0.25,,'=1+1,2026-01-01T00:00:00Z\r\n"
 
 
 def test_a_day_is_new_yorks() -> None:
