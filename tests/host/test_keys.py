@@ -66,14 +66,6 @@ def pids(remote: Remote) -> list[str]:
     return [values["MainPID"] for values in remote.show(units, "MainPID").values()]
 
 
-def buys(desk: Desk) -> None:
-    """A whole entry: signed, taken, filled."""
-    answer = desk.buy(desk.wait_offer())
-    assert answer.body["state"] == "accepted", answer
-    trade_id = answer.body["trade_id"]
-    wait_for(f"trade {trade_id} is open", lambda: desk.trade(trade_id)["state"] not in ("pending", "error"), 60)
-
-
 def everywhere(remote: Remote, desk: Desk) -> str:
     """All that is written down, said or shown."""
     seen = remote.out("cd / && runuser -u postgres -- pg_dump --data-only rec_io_db")
@@ -106,7 +98,7 @@ def test_the_same_key_again_restarts_who_signs_and_trades_on(
     assert remote.out(f"cat {PLACE}") == pem
     told = proven.get("/api/exchange")["keys"][0]
     assert (told["ending"], told["kind"], told["set_by"]) == (f"…{key_id[-4:]}", "RSA 2048", "admin")
-    buys(proven)
+    proven.buy_filled()  # a whole entry: signed, taken, filled
 
 
 def test_a_wrong_key_is_refused_by_the_exchange_and_the_old_one_trades_on(
@@ -121,7 +113,7 @@ def test_a_wrong_key_is_refused_by_the_exchange_and_the_old_one_trades_on(
     assert "nothing was changed" in row["result"]
     assert pids(remote) == before
     assert remote.out(f"cat {PLACE}") == pem
-    buys(proven)
+    proven.buy_filled()  # a whole entry: signed, taken, filled
 
 
 def test_no_key_that_was_given_is_in_any_table_log_process_archive_or_page(

@@ -94,6 +94,8 @@ def _bought_and_not_archived(remote: Remote, desk: Desk) -> tuple[str, str]:
         decided = desk.buy(desk.wait_offer(left_min_s=45))
         assert decided.status == 200, decided
         trade_id = decided.body["trade_id"]
+        if trade_id is None:
+            return None  # the price ran away
         found: list[list[str]] = wait_for(
             "the order's end",
             lambda: remote.sql(

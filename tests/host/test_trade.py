@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import time
 import uuid
-from typing import Any
 
 import pytest
 from desk import SERIES, Answer, Desk, Offer
@@ -14,29 +12,8 @@ from remote import Remote, wait_for
 pytestmark = pytest.mark.usefixtures("healthy")
 
 
-def buy_filled(desk: Desk) -> dict[str, Any]:
-    """Buy one contract, again while the price ran away before the order arrived; the open trade."""
-    for _ in range(5):
-        answer = desk.buy(desk.wait_offer(left_min_s=15))
-        assert answer.status == 200, answer
-        if answer.body["state"] == "accepted":
-            trade = _wait_entry(desk, answer.body["trade_id"])
-            if trade["entry_count_e2"]:
-                return trade
-        time.sleep(2)
-    pytest.fail("five orders in a row found nobody to trade with")
-
-
-def _wait_entry(desk: Desk, trade_id: int) -> dict[str, Any]:
-    """The trade when it is no longer pending."""
-    done: dict[str, Any] = wait_for(
-        "the order's outcome", lambda: (trade := desk.trade(trade_id))["state"] != "pending" and trade, 15
-    )
-    return done
-
-
 def test_a_whole_trade(desk: Desk, remote: Remote) -> None:
-    trade = buy_filled(desk)
+    trade = desk.buy_filled()
     trade_id = trade["trade_id"]
     assert trade["state"] in ("open", "expired", "closed")
     assert any(row["trade_id"] == trade_id for row in desk.get("/api/trades?state=all")["trades"])
@@ -61,7 +38,7 @@ def test_a_whole_trade(desk: Desk, remote: Remote) -> None:
 
 
 def test_a_trade_is_closed_early_on_request(desk: Desk) -> None:
-    trade = buy_filled(desk)
+    trade = desk.buy_filled()
     answer = desk.call(
         "POST",
         f"/api/trades/{trade['trade_id']}/close",
@@ -177,7 +154,7 @@ def test_nothing_works_without_a_session_or_its_token(desk: Desk, facts: dict[st
 
 
 def test_the_whole_way_of_a_trade_through_all_services(remote: Remote, desk: Desk) -> None:
-    trade_id = buy_filled(desk)["trade_id"]
+    trade_id = desk.buy_filled()["trade_id"]
     story = remote.out(f"recio logs --trade {trade_id}")
     assert "entry_intent" in story and "order_filled" in story
     for who in ("ledger", "trade_executor", "trade_manager"):

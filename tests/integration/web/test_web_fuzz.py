@@ -4,6 +4,7 @@ described, nothing open without a session. RECIO_FUZZ_SEED repeats a run, RECIO_
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -26,7 +27,9 @@ from recio.web.sessions import COOKIE
 
 SEED = int(os.environ.get("RECIO_FUZZ_SEED") or random.SystemRandom().randrange(1 << 32))
 EXAMPLES = int(os.environ.get("RECIO_FUZZ_EXAMPLES", "6"))
-BUDGET_S = 90.0  # shared by the operations: on a busy machine each is asked less often, never not at all
+BUDGET_S = (
+    90.0  # of the operations together: on a busy machine each gets fewer free-form requests, the likely ones stay
+)
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -119,7 +122,8 @@ def test_whatever_is_asked_the_api_answers_as_it_is_described(desk: Desk) -> Non
                 assert who.log_in().status == 200
                 set_price(desk.db, 11_860_000)
                 try:
-                    _ask(desk, schema[path][method.upper()], mode, who, seen, until_s)
+                    likely_turn = turn == 0
+                    _ask(desk, schema[path][method.upper()], mode, who, seen, math.inf if likely_turn else until_s)
                 except hypothesis.errors.Unsatisfiable:
                     continue  # nothing of this mode can be asked
                 except BaseException as failure:
@@ -131,4 +135,5 @@ def test_whatever_is_asked_the_api_answers_as_it_is_described(desk: Desk) -> Non
         desk.db.run("DROP FUNCTION users.refuse_at_once()")
     assert not failures, f"seed {SEED}:\n" + "\n\n".join(failures)
     refused = [one for one, statuses in answered.items() if not any(200 <= status < 300 for status in statuses)]
+    print("only refused:", refused)
     assert len(refused) <= len(answered) // 4, f"only refusals prove little: {refused}"
