@@ -343,6 +343,7 @@ class MemoryLedger:
                     "changed_s": max(f["recorded_at"].timestamp() for f in rows),
                 })  # fmt: skip
         return {
+            "ended": set(),
             "orders": [
                 {
                     "client_order_id": o["client_order_id"], "market_ticker": o["market_ticker"], "state": o["state"],

@@ -1,11 +1,13 @@
-"""account: what the ledger expects the balance to be, how a deposit or withdrawal is accepted, and how an order is taken
-back into the ledger that only the exchange knows."""
+"""account: what the ledger expects the balance to be, how a deposit or withdrawal is accepted, how an order is taken back into
+the ledger that only the exchange knows, and how one that rests there is cancelled."""
 
 from __future__ import annotations
 
 import getpass
 import os
 import sys
+import time
+import uuid
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -16,10 +18,12 @@ from recio.contract.settings import load_settings
 from recio.store import account_pages as store
 from recio.store.account import foreign_orders
 from recio.store.audit import audit_statement
+from recio.store.cancels import cancel_of_ticket
 from recio.store.db import Database
-from recio.store.tickets import submit_adopt, wait_decided
+from recio.store.tickets import submit_adopt, submit_cancel, wait_decided
 from recio.trading.adopt import AdoptError, ForeignOrder, read_foreign
 from recio.trading.balance import balance_facts, refusals
+from recio.trading.cancel import UNDER_WAY, in_words
 
 __all__ = ["account"]
 
@@ -109,3 +113,59 @@ def adopt(
     if refused:
         sys.exit(f"recio: {refused} of {len(orders)} were not adopted; entries wait until ledger and exchange agree")
     typer.echo("the next reconciliation, within 30 s, says whether both agree now")
+
+
+@account.command("cancel")
+def cancel(
+    order_id: Annotated[str, typer.Argument(help="The exchange's id of the order; without it they are listed.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    wait_s: Annotated[float, typer.Option("--wait", help="Seconds to wait for the exchange's answer.")] = 40.0,
+) -> None:
+    """Take an order off the exchange's book that rests there and is not this desk's. Works while the kill switch is on.
+
+    Ends with 0 when it was taken off, with 1 when it was not or when that is not known yet.
+    """
+    db, mode = Database("recio account"), load_settings().mode
+    try:
+        age_s, rows = foreign_orders(db, mode)
+        orders = {one.exchange_order_id: one for one in map(read_foreign, rows) if one.status == "resting"}
+    except (LookupError, AdoptError) as wrong:
+        sys.exit(f"recio: {wrong}")
+    if not order_id:
+        typer.echo(f"{len(orders)} orders rest that are not this desk's, by the comparison {age_s:.0f} s ago")
+        for one in orders.values():
+            typer.echo(_resting(one))
+        return
+    known = orders.get(order_id)  # whether it may be cancelled trade_manager decides, by what is on record then
+    typer.echo(_resting(known) if known else f"  {order_id}: not among what rested {age_s:.0f} s ago")
+    if not yes and not typer.confirm("cancel it? What has filled stays"):
+        sys.exit("recio: nothing was changed")
+    who = f"operator {os.environ.get('SUDO_USER') or getpass.getuser()}"
+    made = submit_cancel(
+        db, user_id=_USER, mode=mode, key=f"cancel-{uuid.uuid4()}", source="cli", order_id=order_id, actor=who
+    )
+    decided = wait_decided(db, made.ticket_id, 10.0)
+    if decided["state"] != "accepted":
+        why = decided["reason"] or "not decided yet; `recio status` says whether trade_manager works"
+        sys.exit(f"recio: not cancelled: {why}")
+    until_s = time.monotonic() + wait_s
+    found = cancel_of_ticket(db, made.ticket_id)
+    while (found is None or found["state"] in UNDER_WAY) and time.monotonic() < until_s:
+        time.sleep(0.1)
+        found = cancel_of_ticket(db, made.ticket_id)
+    if found is None or found["state"] in UNDER_WAY:
+        state, why = (found["state"], found["reason"]) if found else ("intent", "")
+        sys.exit(
+            f"recio: not known yet ({state}{': ' + why if why else ''}); trade_executor looks it up, the Account page tells"
+        )
+    if found["state"] != "cancelled":
+        sys.exit(f"recio: not cancelled ({found['state']}): {found['reason']}")
+    typer.echo(f"cancelled: {found['reason']}")
+
+
+def _resting(order: ForeignOrder) -> str:
+    when = datetime.fromtimestamp(order.created_s, UTC)
+    return (
+        f"  {order.exchange_order_id}  rests since {when:%Y-%m-%d %H:%M:%S} UTC  {order.market_ticker}:"
+        f" {in_words(order.book_side, order.yes_price_e4, order.count_e2)}, {order.filled_e2 / 100:g} filled"
+    )

@@ -20,9 +20,10 @@ BUDGET_SHARES = {"trade_executor": 0.25, "kalshi_account_sync": 0.30, "kalshi_ap
 _LEARN_S, _LEARN_AGAIN_S = 3600.0, 60.0
 
 
-def kalshi_client(settings: Settings, service: str) -> KalshiClient:
-    """A client that signs with this unit's key and keeps to the service's share of the account's token buckets."""
-    share = BUDGET_SHARES[service]
+def kalshi_client(settings: Settings, service: str, part: float = 1.0) -> KalshiClient:
+    """A client that signs with this unit's key and keeps to the service's share of the account's token buckets, or to a
+    part of that share where the service has several clients."""
+    share = BUDGET_SHARES[service] * part
     return KalshiClient(settings.kalshi.rest_url, settings.kalshi.key_id, settings.private_key(), budget_share=share)
 
 

@@ -1,4 +1,4 @@
-"""What the desks ask of the ledger's store. recio.store.ledger and recio.store.account are it, as modules; the property
+"""What the desks ask of the ledger's store. recio.store.ledger, account and cancels are it, as modules; the property
 tests put a store in memory behind the same desks. ``db`` is whatever the store itself needs; only it looks inside.
 """
 
@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
-__all__ = ["AccountStore", "LedgerDb", "LedgerStore", "Row"]
+__all__ = ["AccountStore", "CancelStore", "LedgerDb", "LedgerStore", "Row"]
 
 Row = dict[str, Any]
 
@@ -45,6 +45,19 @@ class LedgerStore(Protocol):
     def note_lookup(self, db: Any, order_id: int, lookups: int) -> None: ...
     def unfinished_orders(self, db: Any, mode: str) -> list[Row]: ...
     def opposite_held(self, db: Any, order: Row) -> bool: ...
+
+
+class CancelStore(Protocol):
+    """Cancels of orders that are not this desk's: recio.store.cancels."""
+
+    def cancel_facts(self, db: Any, mode: str, order_id: str) -> Row: ...
+    def insert_cancel(self, db: Any, row: Row) -> int | None: ...
+    def unfinished_cancels(self, db: Any, mode: str) -> list[Row]: ...
+    def claim_cancel(self, db: Any, mode: str) -> Row | None: ...
+    def finish_cancel(
+        self, db: Any, cancel_id: int, state: str, reason: str, reduced_e2: int | None, not_found: bool = False
+    ) -> None: ...
+    def note_cancel_lookup(self, db: Any, cancel_id: int, lookups: int) -> None: ...
 
 
 class AccountStore(Protocol):

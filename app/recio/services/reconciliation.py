@@ -112,6 +112,7 @@ def _ledger_records(desk: AccountDesk, since_s: float, anchor: Row | None) -> tu
         settling=frozenset(row["market_ticker"] for row in view["positions"] if row["settling"]),
         touched_s=touched,
         edge=frozenset(key for key, at_s in dated.items() if at_s < since_s + _EDGE_S),
+        ended=frozenset(view["ended"]),
     )
     return records, cash_e6
 

@@ -6,6 +6,7 @@ open, any rule broken or fact missing    refused, with every reason
 close, contracts free to sell            exit intent, trade closing
 close, an exit owes an answer or fills   refused: selling again could sell what another trade holds
 adopt, its place is clear                the exchange's order on record with its trade; nothing is sent
+cancel, the last reading has it resting  a cancel on record, which trade_executor sends; no stop forbids it
 older than 15 s, or of another mode      refused: its price no longer stands
 """
 
@@ -17,9 +18,11 @@ from datetime import UTC, datetime
 
 from recio.services import log
 from recio.services.adoption import adopt
-from recio.services.ledger_port import LedgerDb, LedgerStore, Row
+from recio.services.cancel_ticket import put_cancel
+from recio.services.ledger_port import CancelStore, LedgerDb, LedgerStore, Row
 from recio.services.trade_folding import gather, refold
 from recio.trading.adopt import AdoptError
+from recio.trading.cancel import CancelError
 from recio.trading.client_ids import client_order_id
 from recio.trading.events import as_detail
 from recio.trading.folding import free_to_sell_e2, owes
@@ -46,10 +49,11 @@ class TicketDesk:
         exit_limit: Callable[[Row, int], int | None],
         clock: Callable[[], float] = time.time,
         decided: Callable[[int, int], None] = lambda ticket_id, order_id: None,
+        cancels: CancelStore | None = None,
     ) -> None:
         """``refusals`` is the risk gate for an entry; ``exit_limit`` the price the book pays for a count, or None;
-        ``decided`` hears of every intent that was committed, to measure."""
-        self._decided = decided
+        ``decided`` hears of every intent that was committed, to measure; without ``cancels`` every cancel is refused."""
+        self._decided, self._cancels = decided, cancels
         self._db, self._store, self._user_id, self._mode = db, store, user_id, mode
         self._refusals, self._exit_limit, self._clock = refusals, exit_limit, clock
 
@@ -79,6 +83,8 @@ class TicketDesk:
             self._open(ticket)
         elif ticket["kind"] == "adopt":
             self._adopt(ticket)
+        elif ticket["kind"] == "cancel":
+            self._cancel(ticket)
         else:
             self._close(ticket)
 
@@ -142,6 +148,17 @@ class TicketDesk:
             self._refuse(ticket, str(wrong))
         else:
             log.warning("order adopted", trade_id=trade_id, ticket_id=ticket["ticket_id"])
+
+    def _cancel(self, ticket: Row) -> None:
+        if self._cancels is None:
+            self._refuse(ticket, "this desk has no list of cancels; nothing was sent")
+            return
+        try:
+            cancel_id = put_cancel(self._db, self._store, self._cancels, ticket)
+        except (CancelError, AdoptError) as wrong:
+            self._refuse(ticket, str(wrong))
+        else:
+            log.info("cancel accepted", cancel_id=cancel_id, ticket_id=ticket["ticket_id"])
 
     # ------------------------------------------------------------------ closing
     def _close(self, ticket: Row) -> None:

@@ -12,7 +12,7 @@ from recio.services.risk_gate import entry_refusals
 from recio.services.runtime import Context, Worker, run
 from recio.services.spans import now_ns
 from recio.services.ticket_desk import TicketDesk
-from recio.store import ledger
+from recio.store import cancels, ledger
 from recio.store.db import Notification
 from recio.store.system import setting
 from recio.trading.settings import AutoStopSettings, read
@@ -36,7 +36,7 @@ class TradeManager(Worker):
         self._news = False  # something came while trades were being folded
         self._desk = TicketDesk(
             self.db, ledger, self.settings.user_id, self.settings.mode, self._entry_refusals, self._exit_limit,
-            decided=self._note_decided,
+            decided=self._note_decided, cancels=cancels,
         )  # fmt: skip
 
     def work(self, notes: Sequence[Notification], now_s: float) -> None:

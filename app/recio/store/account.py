@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.extras import Json
 
+from recio.store.cancels import ended_keys
 from recio.store.db import Database
 from recio.store.system import close_incident, open_incident
 
@@ -172,7 +173,8 @@ def foreign_orders(db: Database, mode: str) -> tuple[float, list[dict[str, Any]]
 
 def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, Any]:
     """What the ledger says: orders (unfinished ones however old) and fills of our own since a time, the net position of
-    unsettled markets, and ``cash_e6``, what everything on record did to the account's cash."""
+    unsettled markets, ``cash_e6``, what everything on record did to the account's cash, and ``ended``, the keys of orders
+    of others that this desk cancelled."""
     key = {"mode": mode, "since_s": since_s} | _checkpoint(db, mode)
     orders = db.all(
         "SELECT client_order_id, market_ticker, state, acked_count_e2,"
@@ -189,7 +191,8 @@ def ledger_view(db: Database, mode: str, since_s: float) -> dict[str, Any]:
         " WHERE f.mode = %(mode)s AND f.filled_at >= to_timestamp(%(since_s)s)",
         key,
     )
-    return {"orders": orders, "fills": fills, "positions": _positions(db, key), **_cash(db, key)}
+    found = {"orders": orders, "fills": fills, "positions": _positions(db, key), "ended": ended_keys(db, mode)}
+    return found | _cash(db, key)
 
 
 def ledger_positions(db: Queries, mode: str) -> list[dict[str, Any]]:

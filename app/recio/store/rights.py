@@ -19,7 +19,7 @@ _READ_LEDGER = tuple(
     for t in (
         "tickets", "trades", "trade_events", "orders", "fills", "settlements", "positions", "balances",
         "reconciliations", "live_trades", "settings", "order_groups", "cash_anchors",
-        "cash_checkpoints",
+        "cash_checkpoints", "cancels",
     )
 )  # fmt: skip
 _READ_RULES = ("users.monitors", "users.settings_versions", "users.decisions")
@@ -76,6 +76,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.trades": "SELECT, INSERT, UPDATE",
         "users.trade_events": "SELECT, INSERT",
         "users.orders": "SELECT, INSERT",
+        "users.cancels": "SELECT, INSERT",
     }
     | _INCIDENTS
     | _SPANS,
@@ -84,6 +85,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.orders": "SELECT, UPDATE (state, reason, exchange_order_id, acked_count_e2, lookups, sent_at, done_at)",
         "users.trade_events": "SELECT, INSERT",
         "users.order_groups": "SELECT, INSERT, UPDATE (state, why, limit_e2, changed_at)",
+        "users.cancels": "SELECT, UPDATE (state, reason, reduced_e2, not_found, lookups, sent_at, done_at)",
     }
     | _INCIDENTS
     | _SPANS,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from psycopg2.extras import Json
 
+from recio.store.audit import audit_statement
 from recio.store.db import Params
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Queries",
     "Submitted",
     "submit_adopt",
+    "submit_cancel",
     "submit_close",
     "submit_open",
     "ticket_by_id",
@@ -56,13 +58,19 @@ _COLUMNS = (
 )
 
 
-def _submit(db: Queries, values: tuple[Any, ...]) -> Submitted:
+_AUDITED = (
+    ", line AS (INSERT INTO users.audit_log (actor, action, detail, remote_addr) SELECT %s, %s, %s, %s FROM made)"
+)
+
+
+def _submit(db: Queries, values: tuple[Any, ...], audit: tuple[Any, ...] = ()) -> Submitted:
+    """``audit``: the line of the audit log that goes with a ticket that is new, both or neither."""
     row = db.one(
         f"""WITH made AS (
                 INSERT INTO users.tickets ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-                ON CONFLICT (user_id, idempotency_key) DO NOTHING RETURNING ticket_id)
+                ON CONFLICT (user_id, idempotency_key) DO NOTHING RETURNING ticket_id){_AUDITED if audit else ""}
             SELECT ticket_id, pg_notify('ticket', ticket_id::text) FROM made""",  # noqa: S608 - constant columns
-        values,
+        values + audit,
     )
     if row is not None:
         return Submitted(row["ticket_id"], replayed=False)
@@ -72,7 +80,8 @@ def _submit(db: Queries, values: tuple[Any, ...]) -> Submitted:
         raise KeyReused(f"idempotency key {key!r} is being used by another request at this moment; repeat the call")
     asked = (kind, ticker, side, count_e2, limit_price_e4)
     found = (old["kind"], old["market_ticker"], old["side"], old["count_e2"], old["limit_price_e4"])
-    if asked != found or (kind == "close" and old["trade_id"] != trade_id):
+    other = kind == "cancel" and old["entry_context"] != values[-1].adapted
+    if asked != found or (kind == "close" and old["trade_id"] != trade_id) or other:
         raise KeyReused(f"idempotency key {key!r} already stands for another request; take a new key for a new order")
     return Submitted(old["ticket_id"], replayed=True)
 
@@ -132,6 +141,16 @@ def submit_adopt(
         if not made.replayed or ticket_by_id(db, made.ticket_id)["state"] != "refused":
             return made
     raise KeyReused(f"order {order['client_order_id']} was refused a hundred times; see its tickets' reasons")
+
+
+def submit_cancel(
+    db: Queries, *, user_id: str, mode: str, key: str, source: str, order_id: str, actor: str
+) -> Submitted:
+    """Ask that a resting order the ledger does not know be taken off the book, by the exchange's id; the audit log keeps
+    that ``actor`` did. Raises KeyReused."""
+    wanted = {"exchange_order_id": order_id}
+    _, line = audit_statement(actor, "cancel order", wanted)
+    return _submit(db, (user_id, mode, key, source, "cancel", None, None, None, None, None, None, Json(wanted)), line)
 
 
 def ticket_by_id(db: Queries, ticket_id: int) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class LedgerRecords(msgspec.Struct, frozen=True, kw_only=True):
     settling: frozenset[str] = frozenset()  # tickers past their close: the exchange may have paid and emptied them
     touched_s: Mapping[str, float] = {}  # ticker -> last local event
     edge: frozenset[str] = frozenset()  # orders and fills near the start of the time compared: may be in one list only
+    ended: frozenset[str] = frozenset()  # orders of others that this desk cancelled: known, though not in the ledger
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -93,7 +94,7 @@ def reconcile(
             found.append(Difference(about, key, str(ours), str(theirs), why))
 
     if exchange.orders is not None:
-        _orders(exchange.orders, ledger.orders, ledger.edge, differ)
+        _orders(exchange.orders, ledger.orders, ledger.edge, ledger.ended, differ)
     # Either side may have learnt something while the other was being read.
     newest = max((*ledger.touched_s.values(), *exchange.touched_s.values()), default=0.0)
     if exchange.fills is not None:
@@ -129,7 +130,13 @@ _MAYBE_NOT_THERE = {
 }
 
 
-def _orders(theirs: Sequence[OrderRecord], ours: Sequence[OrderRecord], edge: frozenset[str], differ: _Differ) -> None:
+def _orders(
+    theirs: Sequence[OrderRecord],
+    ours: Sequence[OrderRecord],
+    edge: frozenset[str],
+    ended: frozenset[str],
+    differ: _Differ,
+) -> None:
     there = {order.client_order_id: order for order in theirs}
     here = {order.client_order_id: order for order in ours}
     for key in sorted(here.keys() | there.keys()):
@@ -137,6 +144,8 @@ def _orders(theirs: Sequence[OrderRecord], ours: Sequence[OrderRecord], edge: fr
         if key in edge and (mine is None or other is None):
             continue
         if mine is None and other is not None:
+            if key in ended and other.state == OrderState.CANCELLED and not other.filled_e2:
+                continue  # nothing was bought or sold, and how it ended is on record
             why = "an order the ledger does not know; was it placed by hand?"
             differ("order", key, "none", f"{other.state} {other.filled_e2}", why, other.changed_s)
         elif mine is not None and other is None:

@@ -175,7 +175,7 @@ def _order(key: str, ours: str, theirs: str, asked: str = "") -> Told:
         )
         cure = (
             "`recio account adopt` on the host takes it into the ledger, as a trade that is held and protected like any"
-            " other. If it still rests, cancel it on the exchange's own page first."
+            " other. If it still rests, cancel it first, on the Account page."
         )
     elif theirs == "none":
         text = "The ledger says this order reached the exchange; the exchange does not list it."

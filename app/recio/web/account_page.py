@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
@@ -13,9 +13,20 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from recio.store import account_pages
 from recio.store.account_pages import Listed, Mark
 from recio.trading.balance import refusals
-from recio.trading.reconcile_words import explain
+from recio.trading.reconcile_words import Told, explain
 from recio.web import csv_lines, sessions
-from recio.web.account_view import LONGEST_WHY, Cursor, Market, Why, accept, cursor_of, facts_of, mark_of, picture
+from recio.web.account_view import (
+    LONGEST_WHY,
+    Cursor,
+    Market,
+    Why,
+    accept,
+    cursor_of,
+    facts_of,
+    mark_of,
+    picture,
+    words_of,
+)
 from recio.web.desk import desk_of, session_of
 from recio.web.errors import ApiError
 
@@ -43,15 +54,23 @@ def account_page(request: Request, said: Annotated[str, Query(max_length=20)] = 
     runs, _ = account_pages.reconciliations(pool, mode, _NEWEST)
     anchors = account_pages.anchors(pool, mode, 21)
     return desk.page(request, "account.html", {
-        "acct": found, "said": said, "runs": runs, "anchors": anchors[:20], "more_anchors": len(anchors) > 20,
+        "acct": found, "said": said,
+        "cancels": [one | {"words": words_of(one)} for one in found["cancels"][:5]],"runs": runs, "anchors": anchors[:20], "more_anchors": len(anchors) > 20,
         "detail": {row["market_ticker"]: row for row in found["positions"]},
-        "strangers": [
-            one for one in found["told"]
-            if one.about == "order" and one.ledger == "none" and one.exchange.startswith(("resting", "partially"))
-        ],
+        "strangers": _unrecorded(found["told"], found["reconciliation"]),
         "fills": account_pages.fills(pool, session.user_id, mode, _NEWEST).rows,
         "settlements": account_pages.settlements(pool, mode, _NEWEST).rows,
     })  # fmt: skip
+
+
+def _unrecorded(told: list[Told], run: dict[str, Any] | None) -> list[Told]:
+    """What rests, is not this desk's, and came without the record of the order that cancelling takes."""
+    kept = {one["key"] for one in run["differences"] if "order" in one} if run else set()
+    return [
+        one for one in told
+        if one.about == "order" and one.ledger == "none" and one.exchange.startswith(("resting", "partially"))
+        and one.title.removeprefix("Order ") not in kept
+    ]  # fmt: skip
 
 
 # ------------------------------------------------------------------ the long lists

@@ -9,13 +9,15 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
-from recio.store import account, account_pages, web_queries
+from recio.store import account, account_pages, cancels, web_queries
+from recio.trading.adopt import AdoptError, read_foreign
 from recio.trading.balance import BalanceFacts, balance_facts, refusals
+from recio.trading.cancel import OLDEST_READING_S, UNDER_WAY, in_words
 from recio.trading.reconcile_words import explain, side_by_side, state_of
 from recio.web.desk import Desk
 from recio.web.errors import ApiError
 
-__all__ = ["Cursor", "Market", "Why", "accept", "cursor_of", "facts_of", "mark_of", "picture"]
+__all__ = ["Cursor", "Market", "Why", "accept", "cursor_of", "elsewhere", "facts_of", "mark_of", "picture", "words_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR = re.compile(r"([0-9]{1,16})\.([!-~]{1,100})")
@@ -55,13 +57,53 @@ def picture(desk: Desk, user_id: str) -> dict[str, Any]:
     theirs = None if found["balance"] is None else {p["market_ticker"]: p["position_e2"] for p in found["positions"]}
     settling = {one["market_ticker"] for one in held if one["settling"]}
     entries = [one for one in found["resting_orders"] if one["purpose"] == "entry"]
+    asked = cancels.newest_cancels(desk.pool, user_id, mode)
     return found | {
+        "elsewhere": elsewhere(run, asked), "cancels": asked, "oldest_reading_s": OLDEST_READING_S,
         "limits": limits, "facts": facts, "anchor_at": row["anchor_at"], "against": refusals(facts), "since": since,
         "state": state_of(run and run["ok"], run and run["age_s"], limits["max_reconcile_age_s"]),
         "told": [explain(one) for one in run["differences"]] if run else [],
         "sides": side_by_side(theirs, {one["market_ticker"]: one["position_e2"] for one in held}, settling),
         "reserved_e6": sum((one["count_e2"] - one["acked_count_e2"]) * one["limit_price_e4"] for one in entries),
     }  # fmt: skip
+
+
+def elsewhere(run: dict[str, Any] | None, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What rests on the exchange and is not this desk's, oldest first, by the last comparison: each order with ``words``,
+    what it would do, ``rests_since``, and ``cancel``, the newest cancel of it that counts (None: there is none).
+
+    An order whose cancel has ended well since that comparison rests no more; it is left out.
+    """
+    found = []
+    newest = {one["exchange_order_id"]: one for one in reversed(asked)}
+    for difference in run["differences"] if run else ():
+        if difference["about"] != "order" or "order" not in difference:
+            continue
+        try:
+            order = read_foreign(difference["order"])
+        except AdoptError:
+            continue  # told among the differences all the same
+        if order.status != "resting":
+            continue
+        cancel = newest.get(order.exchange_order_id)
+        if cancel is not None and cancel["state"] in ("cancelled", "gone"):
+            if run is not None and cancel["done_at"] >= run["at"]:
+                continue
+            cancel = None
+        found.append({
+            "exchange_order_id": order.exchange_order_id, "client_order_id": order.client_order_id,
+            "market_ticker": order.market_ticker, "book_side": order.book_side, "yes_price_e4": order.yes_price_e4,
+            "count_e2": order.count_e2, "filled_e2": order.filled_e2,
+            "words": in_words(order.book_side, order.yes_price_e4, order.count_e2),
+            "rests_since": datetime.fromtimestamp(order.created_s, UTC), "cancel": cancel,
+            "under_way": cancel is not None and cancel["state"] in UNDER_WAY,
+        })  # fmt: skip
+    return sorted(found, key=lambda one: one["rests_since"])
+
+
+def words_of(cancel: dict[str, Any]) -> str:
+    """What the order of a cancel would have done."""
+    return in_words(cancel["book_side"], cancel["yes_price_e4"], cancel["count_e2"])
 
 
 class Why(ValueError):

@@ -48,6 +48,9 @@ def account(request: Request) -> Response:
     plain: dict[str, Any] = {
         name: wire(found[name]) if found[name] else found[name] for name in ("today", "balance")
     } | {name: wire_all(found[name]) for name in ("positions", "resting_orders", "fills", "settlements")}
+    plain["resting_elsewhere"] = [
+        wire(one) | {"cancel": one["cancel"] and wire(one["cancel"])} for one in found["elsewhere"]
+    ]
     plain["reconciliation"] = run and wire(run) | {
         "state": found["state"], "since_ms": since and milliseconds(since), "limit_s": found["limits"]["max_reconcile_age_s"],
         "told": msgspec.to_builtins(found["told"]),

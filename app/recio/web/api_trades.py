@@ -23,7 +23,7 @@ from recio.web.routes import api
 from recio.web.sessions import Session
 from recio.web.wire import json_response, page_response, wire, wire_all
 
-__all__ = ["DECIDED_WITHIN_S", "router", "source_of"]
+__all__ = ["DECIDED_WITHIN_S", "Key", "key_of_ticket", "router", "source_of"]
 
 router = APIRouter()
 DECIDED_WITHIN_S = 3.0
@@ -91,7 +91,7 @@ def _trade(desk: Desk, session: Session, trade_id: int) -> dict[str, Any]:
 @router.post("/api/tickets", **api("Trades", "trade", answer="Ticket", own_keys=True))
 async def open_ticket(request: Request, ticket: OpenTicket) -> Response:
     """Ask for a trade; answers when it is accepted or refused, after 3 s with state ``new``: then it is still decided."""
-    desk, session, key = desk_of(request), session_of(request), _key(request, ticket.idempotency_key)
+    desk, session, key = desk_of(request), session_of(request), key_of_ticket(request, ticket.idempotency_key)
 
     def submit() -> Submitted:
         side, count_e2 = side_of(ticket.side), count_e2_of(ticket.count)
@@ -111,7 +111,7 @@ async def open_ticket(request: Request, ticket: OpenTicket) -> Response:
 @router.post("/api/trades/{trade_id}/close", **api("Trades", "trade", answer="Ticket", own_keys=True))
 async def close_trade(request: Request, trade_id: TradeId, ticket: CloseTicket) -> Response:
     """Ask to sell what a trade holds, at ``limit_price`` or better."""
-    desk, session, key = desk_of(request), session_of(request), _key(request, ticket.idempotency_key)
+    desk, session, key = desk_of(request), session_of(request), key_of_ticket(request, ticket.idempotency_key)
 
     def submit() -> Submitted:
         row = _trade(desk, session, trade_id)
@@ -144,7 +144,7 @@ def ticket_state(request: Request, idempotency_key: Annotated[str, Path(max_leng
     return json_response(_answer(desk, session, tickets.ticket_by_id(desk.pool, ticket_id), replayed=True))
 
 
-def _key(request: Request, in_body: str | None) -> str:
+def key_of_ticket(request: Request, in_body: str | None) -> str:
     """The ticket's key, from the header or the body. Raises ApiError 422 for none, or for two that differ."""
     in_header = checked_key(request.headers)
     if in_header is not None and in_body is not None and in_header != in_body:

@@ -19,6 +19,7 @@ from recio.web import (
     account_page,
     api_access,
     api_account,
+    api_cancel,
     api_close_all,
     api_docs,
     api_ledger,
@@ -103,7 +104,7 @@ def create_app(
     )
     for part in (
         static, look, readiness, api_docs, api_access, security_page, audit_page, api_account, api_ledger, api_market, api_monitors,
-        api_research, api_trades, api_close_all, stream, metrics, requests, logs, system, history, account_page, tokens_page,
+        api_cancel, api_research, api_trades, api_close_all, stream, metrics, requests, logs, system, history, account_page, tokens_page,
         settings_routes, pages,
     ):  # fmt: skip
         app.include_router(part.router)

@@ -34,6 +34,7 @@ _PARAMETERS = {
     "market": "Only of markets whose ticker begins so.",
     "differing": "Only those that differed.",
     "trade_id": "The trade's number.",
+    "exchange_order_id": "The exchange's id of the order.",
     "session_id": "The session's session_id in GET /api/sessions.",
     "action": "Only lines of this action; empty: all.",
     "monitor_id": "The monitor's name: lower-case letters, digits, - and _.",
@@ -74,6 +75,7 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
     ("/api/account/accept-balance", "post"): {
         "why": "deposit from my bank", "balance_e6": 260_000_000, "cash_e6": -1_250_000,
     },
+    ("/api/account/orders/{exchange_order_id}/cancel", "post"): {},
     ("/api/tickets", "post"): {"market_ticker": "KXBTCSIM-26NOV23174630-T118749.99", "side": "yes", "count": "5", "limit_price": "0.60"},
     ("/api/trades/close-all", "post"): {"trade_ids": [12, 13]},
     ("/api/trades/{trade_id}/close", "post"): {"limit_price": "0.55"},

@@ -25,6 +25,28 @@ _SETTLEMENT = """
     revenue_e6: int?
     settled_at_ms: int
 """
+_CANCEL = """
+    cancel_id: int
+    user_id: str
+    mode: str
+    ticket_id: int
+    exchange_order_id: str
+    client_order_id: str
+    market_ticker: str
+    book_side: bid|ask
+    yes_price_e4: int
+    count_e2: int: contracts
+    filled_e2: int: contracts, before it was asked
+    rests_since_ms: int
+    state: intent|sending|unknown|cancelled|gone|refused: unknown: being looked up; gone: it had ended before
+    reduced_e2: int?: contracts taken off the book; null: not known, or none
+    reason: str: what the exchange said
+    not_found: bool: the exchange answered 404
+    lookups: int
+    created_at_ms: int
+    sent_at_ms: int?
+    done_at_ms: int?
+"""
 
 ACCOUNT_SCHEMAS: dict[str, dict[str, Any]] = {
     "Account": schema("The account as the exchange has it, and whether the ledger agrees.", """
@@ -37,6 +59,7 @@ ACCOUNT_SCHEMAS: dict[str, dict[str, Any]] = {
         compared: []@ComparedPosition: every market that exchange or ledger holds
         reconciliation: @Reconciliation?: null: never compared
         resting_orders: []@UnfinishedOrder: every order that is not finished, unknown ones too
+        resting_elsewhere: []@ForeignOrder: what rests there and is not this desk's, by the last comparison
         fills: []@Fill: the newest 20
         settlements: []@Settlement: the newest 20
     """),
@@ -110,6 +133,28 @@ ACCOUNT_SCHEMAS: dict[str, dict[str, Any]] = {
         reason: str
         lookups: int: of an unknown order
         created_at_ms: int
+    """),
+    "ForeignOrder": schema("An order that rests on the exchange and is not this desk's.", """
+        exchange_order_id: str: what POST /api/account/orders/{exchange_order_id}/cancel takes
+        client_order_id: str
+        market_ticker: str
+        book_side: bid|ask: bid buys YES or sells NO
+        yes_price_e4: int
+        count_e2: int: contracts
+        filled_e2: int: contracts, by the last comparison
+        words: str: what it would do
+        rests_since_ms: int
+        under_way: bool: it is being cancelled
+        cancel: @Cancel?: the newest cancel of it that did not end it; null: none
+    """),
+    "Cancel": schema("A cancel of an order that was not this desk's.", _CANCEL),
+    "Cancels": schema("Newest first.", "now_ms: int\ncancels: []@Cancel"),
+    "CancelAsked": schema("What became of a ticket to cancel.", """
+        ticket_id: int
+        state: new|accepted|refused: new: not decided within 3 s; it is not lost
+        replayed: bool: this key had been used for this very request before
+        reason: str: why it was refused
+        cancel: @Cancel?: null: refused, or not decided
     """),
     "Fill": schema("A fill.", _FILL),
     "ListedFill": schema("A fill, and whose it was.", _FILL + """

@@ -27,7 +27,7 @@ def told(about: str, key: str, ledger: str, exchange: str) -> dict[str, str]:
         (told("fill", "f-1", "none", "300"), "Fill f-1", "none", "3 contracts", "does not know"),
         (told("fill", "f-1", "300", "none"), "Fill f-1", "3 contracts", "none", "does not list"),
         (told("fill", "f-1", "300", "200"), "Fill f-1", "3 contracts", "2 contracts", "not the same"),
-        (told("order", "c", "none", "resting 0"), "Order c", "none", "resting, 0 filled", "cancel it on the exchange's own"),
+        (told("order", "c", "none", "resting 0"), "Order c", "none", "resting, 0 filled", "cancel it first, on the Account page"),
         (told("order", "c", "filled 500", "none"), "Order c", "filled, 5 filled", "none", "does not list it"),
         (
             told("order", "c", "partially_filled 50", "filled 100"),
