@@ -39,7 +39,7 @@ class TradeExecutor(Worker):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self._client = kalshi_client(self.settings, self.name, 1 - _CANCELS_PART)
+        self._client = kalshi_client(self.settings, "trade_executor", 1 - _CANCELS_PART)
         self._budget = Budget(self._client)
         self._groups = GroupKeeper(self.db, order_groups, self._client, self.settings.mode, self._group_limit_e2)
         self._desk = OrderDesk(
@@ -47,7 +47,7 @@ class TradeExecutor(Worker):
             claimed=self._note_claimed, done=self._note_done,
         )  # fmt: skip
         self._cancels = CancelDesk(
-            self.db, cancels, lambda: kalshi_client(self.settings, self.name, _CANCELS_PART), self.settings.mode
+            self.db, cancels, lambda: kalshi_client(self.settings, "trade_executor", _CANCELS_PART), self.settings.mode
         )
         self._cancels_problem = ""
         self._claimed_ns = 0

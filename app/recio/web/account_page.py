@@ -55,7 +55,8 @@ def account_page(request: Request, said: Annotated[str, Query(max_length=20)] = 
     anchors = account_pages.anchors(pool, mode, 21)
     return desk.page(request, "account.html", {
         "acct": found, "said": said,
-        "cancels": [one | {"words": words_of(one)} for one in found["cancels"][:5]],"runs": runs, "anchors": anchors[:20], "more_anchors": len(anchors) > 20,
+        "cancels": [one | {"words": words_of(one)} for one in found["cancels"][:5]], "runs": runs,
+        "anchors": anchors[:20], "more_anchors": len(anchors) > 20,
         "detail": {row["market_ticker"]: row for row in found["positions"]},
         "strangers": _unrecorded(found["told"], found["reconciliation"]),
         "fills": account_pages.fills(pool, session.user_id, mode, _NEWEST).rows,

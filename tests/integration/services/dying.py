@@ -5,6 +5,7 @@ after:SQL PREFIX         the statement was executed; its transaction is still op
 commit:SQL PREFIX        the transaction of that statement has been committed
 before:create_order      the claim is committed, not a byte was sent
 after:create_order       the exchange has answered, nothing was recorded
+before:cancel_order      and after:cancel_order: the same for a cancel
 """
 
 from __future__ import annotations
@@ -53,17 +54,17 @@ def _plain(statement: bytes) -> bytes:
 def main() -> None:
     service, point = sys.argv[1], sys.argv[2]
     when, _, step = point.partition(":")
-    if step == "create_order":
-        real = KalshiClient.create_order
+    if step in ("create_order", "cancel_order"):
+        real = getattr(KalshiClient, step)
 
-        def create_order(self: KalshiClient, new: Any) -> Any:
+        def dying(self: KalshiClient, *what: Any) -> Any:
             if when == "before":
                 die()
-            answer = real(self, new)
+            answer = real(self, *what)
             die()
             return answer
 
-        KalshiClient.create_order = create_order  # type: ignore[method-assign]
+        setattr(KalshiClient, step, dying)
     else:
         Database._send = patched(when, step)  # type: ignore[method-assign]
     sys.argv = ["recio.services", service]

@@ -33,7 +33,7 @@ def test_the_shares_are_the_whole_and_every_signing_service_has_its_own() -> Non
     assert signing == set(BUDGET_SHARES)
     for name in signing:
         text = (SERVICES / f"{name}.py").read_text()
-        assert f'kalshi_client(self.settings, "{name}")' in text and "self._budget.keep()" in text
+        assert f'kalshi_client(self.settings, "{name}"' in text and "self._budget.keep()" in text
 
 
 def test_limits_are_asked_for_again_after_a_failure_and_not_in_every_round(monkeypatch: pytest.MonkeyPatch) -> None:
