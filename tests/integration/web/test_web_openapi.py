@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from psycopg2.extras import Json
 from test_web_tokens import program
-from webdesk import EVENT, PASSWORD, Desk, decide, make_trade
+from webdesk import EVENT, PASSWORD, Desk, decide, decided_for_real, make_trade, resting
 
 from recio.web.problems import PROBLEMS
 from recio.web.routes import walk
@@ -88,7 +88,8 @@ def filled_desk(desk: Desk) -> int:
     db.run("INSERT INTO users.positions VALUES ('simulated', %s, 500, 1, 1, now())", (TICKER,))
     db.run("INSERT INTO users.balances VALUES ('simulated', 1, 1, now())")
     db.run(
-        "INSERT INTO users.reconciliations (mode, ok, differences) VALUES ('simulated', false, %s)", (Json([{"x": 1}]),)
+        "INSERT INTO users.reconciliations (mode, ok, differences) VALUES ('simulated', false, %s)",
+        (Json([{"x": 1}, resting("x-rests")]),),
     )
     return trade_id
 
@@ -137,7 +138,7 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
         ("/api/audit", "/api/audit?limit=1"), ("/api/sessions", "/api/sessions"),
         ("/api/logs", "/api/logs"),
         ("/api/account/fills", "/api/account/fills"), ("/api/account/settlements", "/api/account/settlements"),
-        ("/api/account/reconciliations", "/api/account/reconciliations"),
+        ("/api/account/reconciliations", "/api/account/reconciliations"), ("/api/account/cancels", "/api/account/cancels"),
     ):  # fmt: skip
         check(path, "get", address)
     check("/api/exchange", "get", "/api/exchange")
@@ -167,6 +168,13 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
     check("/api/trades/{trade_id}/close", "post", f"/api/trades/{live}/close", {})
     decide(desk.db, "refused", "a test")
     check("/api/trades/close-all", "post", "/api/trades/close-all", {})
+    take_off = "/api/account/orders/{exchange_order_id}/cancel"
+    for order_id in ("x-rests", "x-unknown"):
+        manager = decided_for_real(desk)
+        check(take_off, "post", f"/api/account/orders/{order_id}/cancel", {})
+        manager.join()
+    assert check("/api/account", "get", "/api/account")["resting_elsewhere"][0]["under_way"] is True
+    check("/api/account/cancels", "get", "/api/account/cancels")
     check("/api/trades/{trade_id}", "get", "/api/trades/999999", status=404)
     check("/api/tickets", "post", "/api/tickets", {"side": 1, "count": None, "x": 2}, status=422)
     check("/api/session", "post", "/api/session", {"login": "admin", "password": "correct horse battery"})

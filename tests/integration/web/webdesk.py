@@ -17,6 +17,8 @@ from pg import Cluster
 from psycopg2.extras import Json
 from starlette.routing import Route
 
+from recio.services.ticket_desk import TicketDesk
+from recio.store import cancels, ledger
 from recio.store.db import Database
 
 PASSWORD = "correct horse battery"
@@ -177,6 +179,40 @@ def set_price(db: Database, price_e2: int) -> None:
         (price_e2,),
     )
     db.notify("price", price_e2)
+
+
+def resting(order_id: str, **changes: Any) -> dict[str, Any]:
+    """An order that rests on the exchange and is not in the ledger, as a reconciliation keeps it."""
+    order = {
+        "client_order_id": f"c-{order_id}", "exchange_order_id": order_id, "market_ticker": f"{EVENT}-T118749.99",
+        "event_ticker": EVENT, "series_ticker": "KXBTCSIM", "strike_e2": 11_874_999, "close_s": time.time() + 600,
+        "book_side": "bid", "yes_price_e4": 3_200, "count_e2": 1_000, "filled_e2": 0, "status": "resting",
+        "created_s": time.time() - 3_600,
+    }  # fmt: skip
+    order |= changes
+    return {
+        "about": "order", "key": order["client_order_id"], "ledger": "none", "exchange": f"resting {order['filled_e2']}",
+        "why": "an order the ledger does not know", "market": order["market_ticker"], "order": order,
+    }  # fmt: skip
+
+
+def decided_for_real(desk: Desk) -> threading.Thread:
+    """trade_manager's own decision of the next ticket, with the rights of its own role."""
+
+    def work() -> None:
+        mine = Database("trade_manager", desk.cluster.dsn("trade_manager"))
+        manager = TicketDesk(
+            mine, ledger, "0001", "simulated", lambda _t: ["no entry here"], lambda *_: None, cancels=cancels
+        )
+        until_s = time.monotonic() + 5
+        while time.monotonic() < until_s and not mine.one("SELECT 1 FROM users.tickets WHERE state = 'new'"):
+            time.sleep(0.02)
+        manager.decide_new()
+        mine.close()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
 
 
 def decide(db: Database, state: str = "accepted", reason: str = "") -> threading.Thread:
