@@ -18,6 +18,7 @@ from typing import Any
 from recio.store import (
     account,
     account_pages,
+    cancels,
     frame_queries,
     history_queries,
     ledger,
@@ -101,6 +102,18 @@ def _known_row(at: Ledger) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _cancel_row(at: Ledger, db: Database) -> dict[str, Any]:
+    key = at.key()
+    ticket = tickets.submit_cancel(
+        db, user_id=USER, mode="bench", key=key, source="cli", order_id=key, actor="bench"
+    ).ticket_id  # fmt: skip
+    return {
+        "user_id": USER, "mode": "bench", "ticket_id": ticket, "exchange_order_id": key, "client_order_id": key,
+        "market_ticker": at.ticker, "book_side": "bid", "yes_price_e4": 100, "count_e2": 100, "filled_e2": 0,
+        "rests_since": datetime.now(UTC),
+    }  # fmt: skip
+
+
 def _fill_row(at: Ledger) -> tuple[Any, ...]:
     return (at.key(), at.key(), at.ticker, "bid", 100, 5_000, 0, True, datetime.now(UTC) - timedelta(days=9))
 
@@ -138,6 +151,18 @@ HOT: dict[str, Call] = {
     "tickets.submit_adopt": lambda db, at: tickets.submit_adopt(
         db, user_id=USER, mode="bench", order={"client_order_id": at.key(), "market_ticker": at.ticker, "count_e2": 100}
     ),
+    "tickets.submit_cancel": lambda db, at: tickets.submit_cancel(
+        db, user_id=USER, mode="bench", key=at.key(), source="cli", order_id="x-1", actor="bench"
+    ),
+    "cancels.cancel_facts": lambda db, at: cancels.cancel_facts(db, MODE, f"x-{at.newest}-0"),
+    "cancels.insert_cancel": lambda db, at: cancels.insert_cancel(db, _cancel_row(at, db)),
+    "cancels.claim_cancel": lambda db, at: cancels.claim_cancel(db, MODE),
+    "cancels.unfinished_cancels": lambda db, at: cancels.unfinished_cancels(db, MODE),
+    "cancels.finish_cancel": lambda db, at: cancels.finish_cancel(db, 0, "gone", "", None),
+    "cancels.note_cancel_lookup": lambda db, at: cancels.note_cancel_lookup(db, 0, 1),
+    "cancels.cancel_of_ticket": lambda db, at: cancels.cancel_of_ticket(db, at.newest),
+    "cancels.newest_cancels": lambda db, at: cancels.newest_cancels(db, USER, MODE),
+    "cancels.ended_keys": lambda db, at: cancels.ended_keys(db, MODE),
     "tickets.ticket_by_id": lambda db, at: tickets.ticket_by_id(db, at.newest),
     "tickets.tickets_by_id": lambda db, at: tickets.tickets_by_id(db, [at.newest, at.newest - 1]),
     "account.record_fills": lambda db, at: account.record_fills(db, "bench", [_fill_row(at)]),
@@ -288,6 +313,7 @@ def all_queries() -> Iterator[str]:
         "tickets",
         "account",
         "account_pages",
+        "cancels",
         "order_groups",
         "risk_use",
         "mode_queries",
