@@ -18,6 +18,7 @@
     if (!await ask("Cancel this order?", `${button.dataset.text} ${since}. What is left comes off the book; what has filled stays.`, "Cancel the order")) return;
     const now = document.getElementById(button.id) || button; // the panel may have been read anew behind the box
     now.dataset.off = "true"; alive();
+    $("#elsewhere-title").focus({ preventScroll: true }); // a button that is switched off, and soon gone, holds no focus
     const path = `/api/account/orders/${encodeURIComponent(button.dataset.cancel)}/cancel`, order = { idempotency_key: newKey() };
     let answer = await call("POST", path, order);
     if (answer.status === 0 || answer.status >= 500) answer = await call("POST", path, order); // the same key: sent once
