@@ -7,7 +7,7 @@ cancel may end in: recio.trading.cancel. An error in here is told and tried agai
 
 from __future__ import annotations
 
-import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -97,22 +97,19 @@ class CancelDesk:
         self._db, self._store, self._client, self._mode = db, store, client, mode
         self._clock, self._ticks = clock, ticks
         self._brought: SimpleQueue[_Brought] = SimpleQueue()
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        os.set_blocking(self._write, False)
+        self._wake, self._waker = socket.socketpair()
+        self._wake.setblocking(False)
         self._busy = False
         self._looked_s = self._swept_s = float("-inf")
         self.problem = ""  # what went wrong in the last round
 
     def fileno(self) -> int:
         """Readable when something was brought."""
-        return self._read
+        return self._wake.fileno()
 
     def close(self) -> None:
-        """Close the pipe; an answer still to come is lost with it, and looked up by whoever comes next."""
-        write, self._write = self._write, -1
-        for end in (self._read, write):
-            os.close(end)
+        """Hear no more; an answer still to come is lost, and looked up by whoever comes next."""
+        self._wake.close()  # a thread that is still at it keeps its own end, and is not heard
 
     def round(self, asked: bool) -> None:
         """Book what was brought, then send or look up one; ``asked``: somebody asked for a cancel just now.
@@ -124,7 +121,7 @@ class CancelDesk:
             if not self._busy and (asked or self._ticks() - self._swept_s >= _SWEEP_S):
                 self._swept_s = self._ticks()
                 self._next()
-            self.problem = ""
+                self.problem = ""
         except DatabaseGone:
             raise
         except Exception as failure:
@@ -160,7 +157,7 @@ class CancelDesk:
 
     def _book(self) -> None:
         with suppress(BlockingIOError):
-            os.read(self._read, 512)
+            self._wake.recv(512)
         with suppress(Empty):
             while True:
                 brought = self._brought.get_nowait()
@@ -197,4 +194,4 @@ class CancelDesk:
             client.close()
         self._brought.put(brought)
         with suppress(OSError):  # closed meanwhile
-            os.write(self._write, b".")
+            self._waker.send(b".")
