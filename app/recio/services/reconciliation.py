@@ -27,7 +27,7 @@ _GRACE_S = 15.0  # reads lag writes on the exchange's side
 _INCIDENT = "account differs from ledger"
 _ACTION = (
     "Compare Account and History; entries wait until both agree. A deposit: accept it on the Account page. An order the"
-    " ledger does not know: recio account adopt"
+    " ledger does not know: recio account adopt; where it rests, cancel it on the Account page first"
 )
 _LOG_INCIDENT = "trade differs from its log"
 _LOG_ACTION = "Something else than trade_manager changed users.trades; compare `recio trade show` with the log"

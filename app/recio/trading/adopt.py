@@ -84,7 +84,7 @@ def place(order: ForeignOrder, live: Sequence[Holding], trade_id: int | None = N
     if state not in (OrderState.FILLED, OrderState.CANCELLED):
         raise AdoptError(
             f"order {order.client_order_id} still rests on the exchange with {order.filled_e2 / 100:g} of"
-            f" {order.count_e2 / 100:g} filled; cancel it there, then adopt it"
+            f" {order.count_e2 / 100:g} filled; cancel it on the Account page, then adopt it"
         )
     bought, sold = ("yes", "no") if order.book_side == "bid" else ("no", "yes")
     could = [h for h in live if h.side == sold and h.held_e2 >= order.filled_e2 > 0]
