@@ -9,7 +9,8 @@
   function tell({ state, reason, cancel }) {
     if (state !== "accepted") { say(`${state === "refused" ? "Not cancelled" : "Cancel asked for"}: ${reason}`, state === "refused" ? "bad" : ""); return; }
     const [words, kind] = said[cancel.state] || ["Cancel accepted", ""];
-    say(cancel.reason ? `${words}: ${cancel.reason}.` : `${words}.`, kind);
+    if (cancel.state === "unknown") say(`${words}: the answer was lost, the order is being looked up. Nothing is sent twice.`, kind);
+    else say(cancel.reason ? `${words}: ${cancel.reason}.` : `${words}.`, kind);
   }
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-cancel]");
