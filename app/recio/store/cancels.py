@@ -35,7 +35,8 @@ def cancel_facts(db: Database, mode: str, order_id: str) -> Row:
         " WHERE mode = %s ORDER BY reconciliation_id DESC LIMIT 1",
         (mode,),
     )
-    orders = [d["order"] for d in run["differences"] if d.get("about") == "order" and "order" in d] if run else []
+    found = [d for d in run["differences"] if isinstance(d, dict)] if run else []
+    orders = [d["order"] for d in found if d.get("about") == "order" and "order" in d]
     known = [order["client_order_id"] for order in orders if order["exchange_order_id"] == order_id]
     own = db.one(
         "SELECT state FROM users.orders WHERE mode = %(mode)s AND (exchange_order_id = %(id)s OR client_order_id = ANY(%(known)s))"

@@ -66,7 +66,7 @@ def account_page(request: Request, said: Annotated[str, Query(max_length=20)] = 
 
 def _unrecorded(told: list[Told], run: dict[str, Any] | None) -> list[Told]:
     """What rests, is not this desk's, and came without the record of the order that cancelling takes."""
-    kept = {one.get("key") for one in run["differences"] if "order" in one} if run else set()
+    kept = {one.get("key") for one in run["differences"] if isinstance(one, dict) and "order" in one} if run else set()
     return [
         one for one in told
         if one.about == "order" and one.ledger == "none" and one.exchange.startswith(("resting", "partially"))

@@ -77,7 +77,7 @@ def elsewhere(run: dict[str, Any] | None, asked: list[dict[str, Any]]) -> list[d
     found = []
     newest = {one["exchange_order_id"]: one for one in reversed(asked)}
     for difference in run["differences"] if run else ():
-        if difference.get("about") != "order" or "order" not in difference:
+        if not isinstance(difference, dict) or difference.get("about") != "order" or "order" not in difference:
             continue
         try:
             order = read_foreign(difference["order"])
