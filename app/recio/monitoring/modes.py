@@ -69,7 +69,7 @@ def _link() -> Path:
 def in_force() -> str:
     """The mode the link names; empty where there is no link (a host of an earlier release, or none)."""
     try:
-        return Path(os.readlink(_link())).name
+        return _link().readlink().name
     except OSError:
         return ""
 
