@@ -109,7 +109,9 @@ def missing(wanted: str, facts: Facts) -> tuple[Missing, ...]:
             if facts.has_key is False
             else f"whether mode {wanted} has a key is not known"
         )
-        found.append(Missing("no_key", detail, f"give the key of mode {wanted} on this page first"))
+        found.append(
+            Missing("no_key", detail, f"give the key of mode {wanted} under Settings, Exchange and mode first")
+        )
     return (*found, *_open(facts), *_busy(facts))
 
 

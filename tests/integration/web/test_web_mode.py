@@ -94,7 +94,7 @@ def test_the_password_must_be_recent_and_it_cannot_be_asked_past_its_own_call(de
     desk.app.state.desk.known.forget()
     assert put(user).error == "reauth_required"
     assert put(user, "live", code="123456", word="LIVE").error == "reauth_required"
-    assert "Confirm it is you, to switch" in page(user)
+    assert "Show that it is you, to switch" in page(user)
     assert desk.db.one("SELECT count(*) AS n FROM system.requests") == {"n": 0}
 
 
