@@ -127,12 +127,15 @@ def test_without_a_key_there_is_no_way_to_demo_and_none_at_all_to_live(proven: D
     in_mode(remote, proven, "simulated")
 
 
-def test_an_exchange_out_of_reach_changes_nothing(proven: Desk, remote: Remote, demo_key: str) -> None:
-    pids = remote.out("systemctl show --value --property MainPID 'recio-*.service'")
+def test_an_exchange_out_of_reach_changes_nothing(
+    proven: Desk, remote: Remote, demo_key: str, declared: dict[str, Any]
+) -> None:
+    units = [f"recio-{name}.service" for name in declared["services"]]
+    pids = remote.show(units, "MainPID")
     row = ended(proven, asked(proven, "demo"))
     assert row["state"] == "failed"
     assert "was not taken" in row["result"] and "nothing was changed" in row["result"], row
-    assert remote.out("systemctl show --value --property MainPID 'recio-*.service'") == pids
+    assert remote.show(units, "MainPID") == pids
     in_mode(remote, proven, "simulated")
 
 
