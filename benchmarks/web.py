@@ -36,9 +36,7 @@ def _desk(facts: dict[str, str]) -> Desk:
     return desk
 
 
-def rows(
-    summary: Path, parts: tuple[str, ...] = PARTS, seconds: float = web_tabs.SECONDS, real: int = web_tabs.REAL_MOST
-) -> Iterator[Row]:
+def rows(summary: Path, parts: tuple[str, ...] = PARTS, seconds: float = web_tabs.SECONDS) -> Iterator[Row]:
     """The chosen parts of the host that ``summary`` describes."""
     facts = json.loads(summary.read_text())
     site = Site.of(summary)
@@ -50,7 +48,7 @@ def rows(
     known: dict[str, Callable[[], Iterator[Row]]] = {
         "first": lambda: web_first.rows(site),
         "load": lambda: web_load.rows(facts, _desk(facts), _desk(facts)),
-        "tabs": lambda: web_tabs.rows(facts, site, ssh, seconds, real),
+        "tabs": lambda: web_tabs.rows(facts, site, ssh, seconds),
     }
     for part in parts:
         yield from known[part]()
@@ -62,13 +60,10 @@ def main() -> int:
     parser.add_argument("--name", default="trial", help="the host (default: trial)")
     parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be repeated")
     parser.add_argument("--seconds", type=float, default=web_tabs.SECONDS, help="of each round of tabs")
-    parser.add_argument(
-        "--real-tabs", type=int, default=web_tabs.REAL_MOST, help="in Chromium; the others are bare clients"
-    )
     given = parser.parse_args()
     summary = PROJECT / "build" / f"{given.name}.json"
     try:
-        found = list(rows(summary, tuple(given.only or PARTS), given.seconds, given.real_tabs))
+        found = list(rows(summary, tuple(given.only or PARTS), given.seconds))
     except SiteError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -62,13 +62,22 @@
   try { localStorage.setItem("theme", root.dataset.theme || ""); } catch { /* the log-in page looks as the system does then */ }
 
   // ---- the title: (open trades and the sign of their PnL) what the page says
-  let base = document.title, mark = "";
-  function title(text) { base = text; const whole = mark + base; if (document.title !== whole) document.title = whole; }
+  // Once a second: a browser draws its own frame anew for it. What is open changes it at once.
+  const TITLE_MS = 950;
+  let base = document.title, mark = "", titled = 0;
+  function entitle() {
+    const whole = mark + base;
+    titled = performance.now();
+    if (document.title !== whole) document.title = whole;
+  }
+  function title(text) { base = text; if (performance.now() - titled > TITLE_MS) entitle(); }
+  on("tick", () => title(base));
   on("trades", ({ live }) => {
     const open = live.filter((t) => t.entry_count_e2 > t.exit_count_e2), known = open.filter((t) => t.pnl_if_closed_e6 != null);
     const pnl = known.reduce((sum, t) => sum + t.pnl_if_closed_e6, 0);
+    const before = mark;
     mark = root.dataset.title === "off" || !open.length ? "" : `(${open.length}${known.length < open.length ? " ?" : pnl > 0 ? " ▲" : pnl < 0 ? " ▼" : ""}) `;
-    title(base);
+    if (mark !== before) entitle();
   });
 
   Object.assign(window.desk, { title, flipKill: flip, turnLook: turn });

@@ -4,8 +4,8 @@
 (() => {
   const { $, $$, on, call, set, f, now, latest } = window.desk, box = $("#chart");
   if (!box) return;
-  const SETTLES_S = 60, SECONDS_UP_TO = 7200, WORDS_MS = 5000;
-  let chart = null, seconds = 900, xs = [], ys = [], loading = 0, told = 0, failed = "";
+  const SETTLES_S = 60, SECONDS_UP_TO = 7200, WORDS_MS = 5000, DRAW_MS = 900; // its finest step is a second: drawn once in it
+  let chart = null, seconds = 900, xs = [], ys = [], loading = 0, told = 0, drawn = 0, marked = "", failed = "";
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const step = () => seconds > SECONDS_UP_TO ? 60 : 1;
   const held = () => (latest.trades?.live || []).filter((t) => t.entry_count_e2 > t.exit_count_e2);
@@ -106,9 +106,18 @@
       xs.push(at); ys.push(price.price_e2 / 100);
     }
     while (xs.length && xs[0] < at - seconds - step()) { xs.shift(); ys.shift(); }
-    chart.setData([xs, ys]); words(false);
+    draw();
   });
-  on("trades", () => chart?.redraw(false));
+  function draw() {
+    if (!chart || performance.now() - drawn < DRAW_MS) return;
+    drawn = performance.now();
+    chart.setData([xs, ys]); words(false);
+  }
+  on("tick", draw); // the last price before a silence, too
+  on("trades", () => {
+    const marks = held().map((t) => `${t.trade_id} ${t.opened_at_ms}`).join();
+    if (marks !== marked) { marked = marks; chart?.redraw(false); }
+  });
   on("theme", () => { if (chart) make(); });
   let before = "";
   on("live", (state) => { if (before === "lost" && state !== "lost") load(); before = state; }); // what was missed is fetched

@@ -1,12 +1,18 @@
 // The core every page shares: elements, listeners painted once a frame, messages, the desk's own question box, ages and local times.
 // Pages add themselves with desk.on(topic, fn): price events table trades switches status news beat (stream.js), tick (each half second), theme, live.
+// What a frame costs is paid by the whole window, not by what changed in it: so ages and countdowns go with a frame that is painted anyway.
 "use strict";
 (() => {
   const { f } = window.desk, body = document.body, listeners = {}, latest = {}, painted = {};
   const SLOWEST_MS = { table: 250, trades: 250, status: 250 }; // a table is painted four times a second at most
+  const TICK_MS = 450; // ages and countdowns, beside whatever is painted; without any, on their own a little later
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
-  const set = (el, text) => { if (el && el.textContent !== text) el.textContent = text; };
+  const set = (el, text) => {
+    const only = el?.firstChild;
+    if (only && only === el.lastChild && only.nodeType === 3) { if (only.data !== text) only.data = text; } // the node stays: no new one to lay out and to collect
+    else if (el && el.textContent !== text) el.textContent = text;
+  };
   const tone = (el, value) => { if (!el) return; el.classList.toggle("up", value > 0); el.classList.toggle("down", value < 0); };
 
   // ---- the server's clock: every frame corrects it
@@ -30,6 +36,7 @@
       dirty.delete(topic); painted[topic] = at; tell(topic, latest[topic]);
     }
     if (dirty.size) waiting = setTimeout(soon, soonest);
+    if (at - ticked > TICK_MS) tick();
   }
   const soon = () => document.hidden ? paint() : requestAnimationFrame(paint);
   function receive(topic, data) {
@@ -63,8 +70,10 @@
   }
 
   // ---- ages: each .age past its limit says "old" and greys what it belongs to ([data-stale-group], its row, its panel)
+  let ticked = 0;
   function tick() {
     const at = now(), groups = new Map();
+    ticked = performance.now();
     for (const el of $$(".age[data-at]")) {
       if (!el.dataset.at) continue;
       const seconds = (at - Number(el.dataset.at)) / 1000, old = seconds > Number(el.dataset.limit);
@@ -82,6 +91,6 @@
 
   Object.assign(window.desk, { $, $$, set, tone, now, clockIs, on, tell, receive, paint, latest, say, ask, tick, localTimes });
   localTimes();
-  document.addEventListener("DOMContentLoaded", () => { tick(); setInterval(tick, 500); });
+  document.addEventListener("DOMContentLoaded", () => { tick(); setInterval(() => { if (performance.now() - ticked > 2 * TICK_MS) tick(); }, 250); });
   document.addEventListener("visibilitychange", () => { paint(); tick(); });
 })();

@@ -13,7 +13,7 @@ window.desk = (() => {
     usd: (e2) => e2 == null ? NONE : grouped(e2 / 100, 2),
     strike: (e2) => { if (e2 == null) return NONE; const w = e2 % 100 === 99 ? e2 + 1 : e2; return grouped(w / 100, w % 100 ? 2 : 0); },
     cents: (e4) => e4 == null ? NONE : `${Number((e4 / 100).toFixed(2))}¢`,
-    edge: (e4) => e4 == null ? NONE : minus(`${e4 > 0 ? "+" : ""}${(e4 / 100).toFixed(1)}`),
+    edge: (e4) => { if (e4 == null) return NONE; const tenths = Math.round(e4 / 10) / 10; return minus(`${tenths > 0 ? "+" : ""}${(tenths || 0).toFixed(1)}`); }, // || 0: never "−0.0"
     dollars: (e6, signed, places = 2) => {
       if (e6 == null) return NONE;
       const whole = Math.round(Math.abs(e6) / 10 ** (6 - places));

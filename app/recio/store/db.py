@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,9 @@ import psycopg2.extensions
 import psycopg2.extras
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
-__all__ = ["DEFAULT_DSN", "Database", "DatabaseGone", "Notification", "connect", "dsn_from_environment"]
+__all__ = [
+    "DEFAULT_DSN", "Database", "DatabaseGone", "Notification", "Prepared", "connect", "dsn_from_environment", "quick_json",
+]  # fmt: skip
 
 DEFAULT_DSN = "dbname=rec_io_db host=/var/run/postgresql"
 
@@ -56,9 +58,14 @@ def connect(application_name: str, dsn: str | None = None) -> Any:
         cursor_factory=psycopg2.extras.RealDictCursor,
     )
     connection.autocommit = True
-    for register in (psycopg2.extras.register_default_json, psycopg2.extras.register_default_jsonb):
-        register(connection, loads=msgspec.json.decode)  # five times as fast as the standard library's
+    quick_json(connection)
     return connection
+
+
+def quick_json(connection: Any) -> None:
+    """json and jsonb of this connection are read by msgspec: five times as fast as the standard library."""
+    for register in (psycopg2.extras.register_default_json, psycopg2.extras.register_default_jsonb):
+        register(connection, loads=msgspec.json.decode)
 
 
 _PLACE = re.compile(r"%(?:\((\w+)\))?([s%])")
@@ -79,12 +86,33 @@ def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
     return _PLACE.sub(number, sql), tuple(names)
 
 
+class Prepared:
+    """The statements one connection has prepared: parsed and planned at their first use on it only."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+    def rows(self, cursor: Any, sql: str, params: Params, send: Callable[[Any, bytes], None]) -> list[dict[str, Any]]:
+        """Every row, through a cursor of that connection; ``send`` sends a finished statement on it."""
+        known = self._known.get(sql)
+        if known is None:
+            text, names = _numbered(sql)
+            known = (f"hot_{len(self._known) + 1}", names)
+            send(cursor, f"PREPARE {known[0]} AS {text}".encode())
+            self._known[sql] = known
+        handle, names = known
+        values = [params[name] for name in names] if isinstance(params, Mapping) else list(params)
+        places = f" ({', '.join(['%s'] * len(values))})" if values else ""
+        send(cursor, cursor.mogrify(f"EXECUTE {handle}{places}", values or None))
+        return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+
+
 class Database:
     """A connection with the four verbs services need; rows are dictionaries."""
 
     def __init__(self, application_name: str, dsn: str | None = None) -> None:
         self._connection = connect(application_name, dsn)
-        self._prepared: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._prepared = Prepared()
         self._waiting: list[bytes] = []  # statements that travel with the next one
         self._in_transaction = False
 
@@ -117,17 +145,11 @@ class Database:
         The same rows as ``all``; the types of its places must follow from the statement (else cast: ``%s::int``).
         """
         with self._connection.cursor() as cursor:
-            known = self._prepared.get(sql)
-            if known is None:
-                text, names = _numbered(sql)
-                known = (f"hot_{len(self._prepared) + 1}", names)
-                self._send(cursor, f"PREPARE {known[0]} AS {text}".encode())
-                self._prepared[sql] = known
-            handle, names = known
-            values = [params[name] for name in names] if isinstance(params, Mapping) else list(params)
-            places = f" ({', '.join(['%s'] * len(values))})" if values else ""
-            self._send(cursor, cursor.mogrify(f"EXECUTE {handle}{places}", values or None))
-            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+            return self._prepared.rows(cursor, sql, params, self._send)
+
+    def hot_one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
+        """The first row of ``hot``, or None."""
+        return next(iter(self.hot(sql, params)), None)
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Execute a statement; gives the number of rows it touched."""

@@ -14,7 +14,7 @@ Row = dict[str, Any]
 def newest_calibration(db: Queries, user_id: str, mode: str, series_ticker: str) -> Row | None:
     """bins (of the model's YES forecasts), rows, events, strategy and made_at of the newest report of a strategy that a
     monitor runs on this series: forecasts an hour ahead say nothing of a market of 15 minutes. None: there is none."""
-    return db.one(
+    return db.hot_one(
         "SELECT strategy, made_at, report #> '{scores,model,reliability}' AS bins, (report ->> 'rows')::int AS rows,"
         " (report ->> 'events')::int AS events FROM analytics.calibrations WHERE mode = %s AND strategy IN"
         " (SELECT strategy FROM users.monitors WHERE user_id = %s AND series_ticker = %s AND archived_at IS NULL)"

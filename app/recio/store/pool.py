@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import psycopg2
+import psycopg2.extensions
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extras import RealDictCursor
 from psycopg2.pool import ThreadedConnectionPool
 
-from recio.store.db import DatabaseGone, Params, dsn_from_environment
+from recio.store.db import DatabaseGone, Params, Prepared, dsn_from_environment, quick_json
 
 __all__ = ["Pool", "PoolBusy", "Queries"]
 
@@ -21,17 +22,36 @@ class PoolBusy(psycopg2.OperationalError):
     """Every connection was in use for the whole wait."""
 
 
+class _Connection(psycopg2.extensions.connection):
+    """A connection that knows what it has prepared; a new one knows nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.prepared = Prepared()
+        quick_json(self)
+
+
 class Queries(Protocol):
     """What queries need of a connection: the pool has it, recio.store.db.Database has it too."""
 
     def all(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
         """Every row."""
 
+    def hot(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
+        """Every row of a query that is asked often: prepared at its first use on a connection."""
+
+    def hot_one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
+        """The first row of ``hot``, or None."""
+
     def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
         """The first row, or None."""
 
     def run(self, sql: str, params: Params = ()) -> int:
         """The number of rows touched."""
+
+
+def _execute(cursor: Any, text: bytes) -> None:
+    cursor.execute(text)
 
 
 class Pool:
@@ -53,6 +73,7 @@ class Pool:
                     self._smallest, self._largest, self._dsn,
                     application_name=self._name, connect_timeout=3, keepalives_idle=30, keepalives_interval=10,
                     keepalives_count=3, options="-c timezone=UTC", cursor_factory=RealDictCursor,
+                    connection_factory=_Connection,
                 )  # fmt: skip
                 # What was opened stays open: psycopg2 closes what comes back beyond minconn, and a burst of requests then
                 # connects anew for each, over the role's connection limit while the server still ends the old ones.
@@ -93,29 +114,32 @@ class Pool:
         finally:
             self._free.release()
 
-    def _fetch(self, sql: str, params: Params, first: bool) -> list[dict[str, Any]]:
+    def _fetch(self, sql: str, params: Params, first: bool, often: bool) -> list[dict[str, Any]]:
         with self.connection() as connection, connection.cursor() as cursor:
+            if often:
+                found: list[dict[str, Any]] = connection.prepared.rows(cursor, sql, params, _execute)
+                return found
             cursor.execute(sql, params or None)
             if first:
                 row = cursor.fetchone()
                 return [dict(row)] if row is not None else []
             return [dict(row) for row in cursor.fetchall()]
 
-    def _twice(self, sql: str, params: Params, first: bool) -> list[dict[str, Any]]:
+    def _twice(self, sql: str, params: Params, first: bool = False, often: bool = False) -> list[dict[str, Any]]:
         """An idle connection may have died with the database; a second try gets a new one.
 
         Only for statements that may run twice: reads, and inserts guarded by a key.
         """
         try:
-            return self._fetch(sql, params, first)
+            return self._fetch(sql, params, first, often)
         except PoolBusy:
             raise
         except DatabaseGone:
-            return self._fetch(sql, params, first)
+            return self._fetch(sql, params, first, often)
 
     def all(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
         """Every row of a query; tried again once on a fresh connection when the old one was dead."""
-        return self._twice(sql, params, first=False)
+        return self._twice(sql, params)
 
     def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
         """The first row of a query, or None; tried again once like ``all``."""
@@ -123,8 +147,12 @@ class Pool:
         return rows[0] if rows else None
 
     def hot(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
-        """The same as ``all``: a pooled connection prepares nothing."""
-        return self.all(sql, params)
+        """The same rows as ``all``, parsed and planned once a connection; for what every page and script asks."""
+        return self._twice(sql, params, often=True)
+
+    def hot_one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
+        """The first row of ``hot``, or None."""
+        return next(iter(self.hot(sql, params)), None)
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Execute a statement, once; gives the number of rows it touched."""

@@ -38,7 +38,7 @@ Row = dict[str, Any]
 # ------------------------------------------------------------------ the market
 def price(db: Queries) -> Row | None:
     """The newest BTC price with momentum and age_s, or None."""
-    return db.one(
+    return db.hot_one(
         "SELECT price_e2, exchange_time, received_at, momentum_bp, momentum_windows, volatility_per_sqrt_s,"
         " change_1h_bp, change_3h_bp, change_1d_bp, extract(epoch FROM now() - received_at)::float8 AS age_s"
         " FROM live_data.btc_price"
@@ -57,7 +57,7 @@ def bars(db: Queries, seconds: int) -> list[Row]:
 
 def events(db: Queries, mode: str, series: Sequence[str]) -> list[Row]:
     """Open events of the series, soonest close first."""
-    return db.all(
+    return db.hot(
         "SELECT event_ticker, series_ticker, min(close_time) AS close_time, count(*)::int AS markets"
         " FROM live_data.markets WHERE mode = %s AND series_ticker = ANY(%s) AND open_time <= now()"
         " AND close_time > now() GROUP BY 1, 2 ORDER BY 3, 1",
@@ -67,7 +67,7 @@ def events(db: Queries, mode: str, series: Sequence[str]) -> list[Row]:
 
 def strike_table(db: Queries, event_ticker: str) -> Row | None:
     """An event's newest strike table with age_s, or None."""
-    return db.one(
+    return db.hot_one(
         "SELECT event_ticker, series_ticker, close_time, built_at, price_e2, price_age_s, rows,"
         " extract(epoch FROM now() - built_at)::float8 AS age_s FROM live_data.strike_tables WHERE event_ticker = %s",
         (event_ticker,),
@@ -76,12 +76,12 @@ def strike_table(db: Queries, event_ticker: str) -> Row | None:
 
 def market(db: Queries, mode: str, ticker: str) -> Row | None:
     """One market, or None."""
-    return db.one("SELECT * FROM live_data.markets WHERE mode = %s AND market_ticker = %s", (mode, ticker))
+    return db.hot_one("SELECT * FROM live_data.markets WHERE mode = %s AND market_ticker = %s", (mode, ticker))
 
 
 def books_of(db: Queries, ticker: str) -> Row | None:
     """A market's book with age_s, or None."""
-    return db.one(
+    return db.hot_one(
         "SELECT yes_bids, no_bids, valid, received_at, extract(epoch FROM now() - received_at)::float8 AS age_s"
         " FROM live_data.books WHERE market_ticker = %s",
         (ticker,),
@@ -112,7 +112,7 @@ LIVE = ("pending", "open", "closing", "expired")
 
 def live_trades(db: Queries, user_id: str, mode: str) -> list[Row]:
     """Trades that are not finished, with what the supervisor sees of them and their last order; newest first."""
-    return db.all(
+    return db.hot(
         f"SELECT {_TRADE}, o.order_state, o.order_purpose, o.order_reason, l.exit_price_e4, l.pnl_if_closed_e6,"  # noqa: S608
         f" l.probability, l.stop_state, l.note, l.at AS live_at FROM users.trades t{_LAST_ORDER}"
         " LEFT JOIN users.live_trades l ON l.user_id = t.user_id AND l.trade_id = t.trade_id"
@@ -124,7 +124,7 @@ def live_trades(db: Queries, user_id: str, mode: str) -> list[Row]:
 
 def held_sides(db: Queries, user_id: str, mode: str) -> list[Row]:
     """Which sides are held, by market: a strike table marks them."""
-    return db.all(
+    return db.hot(
         "SELECT market_ticker, side, sum(entry_count_e2 - exit_count_e2)::bigint AS count_e2 FROM users.trades"
         " WHERE user_id = %s AND mode = %s AND state IN ('pending', 'open', 'closing') GROUP BY 1, 2",
         (user_id, mode),

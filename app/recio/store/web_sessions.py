@@ -74,7 +74,7 @@ def open_session(
 
 def session(db: Queries, token_hash: bytes, idle_hours: int) -> Row | None:
     """The session of a token, when it is neither idle too long nor past its end."""
-    return db.one(
+    return db.hot_one(
         "SELECT s.token_hash, s.user_id, s.csrf_token, u.login, s.expires_at, u.must_change, s.awaiting_code,"
         " extract(epoch FROM now() - s.proven_at)::float8 AS proven_age_s,"
         " extract(epoch FROM now() - s.last_seen_at)::float8 AS idle_s"

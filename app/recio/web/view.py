@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -46,8 +47,11 @@ def dollars(amount_e6: int | None, signed: bool = False, places: int = 2) -> str
 
 
 def edge(value_e4: int | None) -> str:
-    """A differential in cents with its sign: -130 -> '−1.3'."""
-    return NONE if value_e4 is None else f"{'+' if value_e4 > 0 else ''}{value_e4 / 100:.1f}".replace("-", "−")
+    """A differential in cents with its sign: -130 -> '−1.3'; what rounds to nothing has none: -4 -> '0.0'."""
+    if value_e4 is None:
+        return NONE
+    tenths = math.floor(value_e4 / 10 + 0.5)  # as the script in the page rounds
+    return f"{'+' if tenths > 0 else ''}{tenths / 10:.1f}".replace("-", "−")
 
 
 def contracts(count_e2: int | None) -> str:

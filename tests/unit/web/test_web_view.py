@@ -60,3 +60,11 @@ def test_signs_are_written_and_nothing_is_shown_as_zero() -> None:
     assert (view.change(-130), view.change(42), view.basis_points(-3)) == ("−1.30 %", "+0.42 %", "−3")
     assert view.percent(None) == view.basis_points(None) == view.contracts(None) == view.usd(None) == "–"
     assert (view.tone(-1), view.tone(1), view.tone(0), view.tone(None)) == ("down", "up", "", "")
+
+
+@pytest.mark.parametrize(
+    ("value_e4", "text"),
+    [(-130, "−1.3"), (130, "+1.3"), (-4, "0.0"), (4, "0.0"), (0, "0.0"), (-5, "0.0"), (5, "+0.1"), (None, "–")],
+)
+def test_an_edge_that_rounds_to_nothing_has_no_sign(value_e4: int | None, text: str) -> None:
+    assert view.edge(value_e4) == text
