@@ -20,6 +20,7 @@ options:
     suboptions:
       path: {description: Absolute path., type: path, required: true}
       content: {description: The whole content; none means the file is removed., type: str}
+      link: {description: Where a symbolic link leads that is to stand here; instead of a content., type: str}
       mode: {description: Octal mode., type: str, default: "0644"}
       owner: {description: User., type: str, default: root}
       group: {description: Group., type: str, default: root}
@@ -93,7 +94,13 @@ class Manifest:
     def difference(self, file):
         """None when the file is as wanted, else its diff entry."""
         path, content, mode = file["path"], file["content"], int(file["mode"], 8)
-        found = present(path)
+        there = os.readlink(path) if os.path.islink(path) else None
+        if file["link"]:
+            before = f"-> {there}\n" if there else ""
+            changed = {"before_header": path, "after_header": path, "before": before, "after": f"-> {file['link']}\n"}
+            return None if there == file["link"] else changed
+        # A link where a file is wanted counts as nothing there: its target is not what is written.
+        found = None if there and content is not None else present(path)
         if content is None:
             return (
                 None if found is None else {"before_header": path, "after_header": "removed", "before": "", "after": ""}
@@ -116,11 +123,18 @@ class Manifest:
 
     def write(self, file):
         path = file["path"]
-        if file["content"] is None:
+        if file["content"] is None and not file["link"]:
             os.unlink(path)
             return
         folder = os.path.dirname(path)
         os.makedirs(folder, mode=0o755, exist_ok=True)
+        if file["link"]:
+            fresh = os.path.join(folder, "." + os.path.basename(path) + ".link")
+            if os.path.lexists(fresh):
+                os.unlink(fresh)
+            os.symlink(file["link"], fresh)
+            os.replace(fresh, path)
+            return
         handle, fresh = tempfile.mkstemp(prefix="." + os.path.basename(path) + ".", dir=folder)
         try:
             with os.fdopen(handle, "wb") as out:
@@ -198,7 +212,7 @@ class Manifest:
                     self.fail(f"`{' '.join(argv)}` failed ({code}) and will be tried again by the next run: {said}")
                 self.remember(due[due.index(argv) + 1 :])
             self.ran.append(argv)
-        wanted = [[file["path"], file["content"]] for file in self.module.params["files"]]
+        wanted = [[file["path"], file["link"] or file["content"]] for file in self.module.params["files"]]
         self.module.exit_json(
             changed=bool(changing or due),
             changed_paths=self.changed_paths,
@@ -219,6 +233,7 @@ def main():
                 "options": {
                     "path": {"type": "path", "required": True},
                     "content": {"type": "str"},
+                    "link": {"type": "str"},
                     "mode": {"type": "str", "default": "0644"},
                     "owner": {"type": "str", "default": "root"},
                     "group": {"type": "str", "default": "root"},

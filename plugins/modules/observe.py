@@ -174,6 +174,8 @@ def releases(home):
             os.path.exists("/etc/recio/keys/" + n) for n in ("simulated/private_key", "kalshi_public.pem", "key_id")
         ),
         "exchange_keys": page_keys(),
+        "mode_chosen": mode_chosen(),
+        "mode_switching": os.path.exists("/etc/recio/mode_switch.json"),
         "web_key": os.path.exists("/etc/recio/keys/web_key"),
     }
 
@@ -184,6 +186,15 @@ def page_keys():
         found = json.loads(text("/etc/recio/exchange_keys.json") or "{}")
         return {mode: record["key_id"] for mode, record in found.items()}
     except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def mode_chosen():
+    """The mode that was chosen on the page, by whom and when; empty when none was."""
+    try:
+        found = json.loads(text("/etc/recio/mode_choice.json") or "{}")
+        return {name: found[name] for name in ("mode", "by", "at_s")} if found else {}
+    except (ValueError, TypeError, KeyError):
         return {}
 
 

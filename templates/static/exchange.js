@@ -3,7 +3,7 @@
 (() => {
   const { $, f, on, say } = window.desk;
   const LOOKS = { done: "filled", failed: "error", running: "pending", new: "pending" }, WORDS = { new: "waits", running: "under way", failed: "refused" };
-  const KINDS = { set_exchange_key: "give the key of mode", remove_exchange_key: "remove the key of mode" };
+  const KINDS = { set_exchange_key: "give the key of mode", remove_exchange_key: "remove the key of mode", mode: "switch to mode" };
 
   const form = $("[data-key-form]");
   if (form) {

@@ -63,6 +63,7 @@
   function take(slot, data, at) {
     const [topic, name] = slot.split(" ");
     heard = Math.max(heard, at); clockIs(data.now_ms, at);
+    if (topic === "beat" && data.mode && data.mode !== body.dataset.mode) { location.reload(); return; } // switched: nothing of this page is of it
     if (topic === "beat") { opened = data.ok; reason = data.why; alive(); tell("beat", data); return; }
     opened ||= topic === "price";
     if (topic === "table") { receive(slot, data); if (name !== mine[0]) return; }

@@ -56,7 +56,7 @@ def test_firewall_drops_by_default(remote: Remote) -> None:
     ("path", "mode", "owner"),
     [
         ("/etc/recio/contract.yml", 0o644, "root"),
-        ("/etc/recio/settings.yml", 0o644, "root"),
+        ("/etc/recio/modes/simulated/settings.yml", 0o644, "root"),
         ("/etc/recio/keys", 0o700, "root"),
         ("/etc/recio/keys/simulated/private_key", 0o600, "root"),
         ("/var/lib/recio/simulator", 0o700, "recio_simulator"),

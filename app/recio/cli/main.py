@@ -22,6 +22,7 @@ from recio.cli import (
     host,
     kill,
     latency,
+    mode,
     model,
     monitor,
     recovery,
@@ -47,6 +48,7 @@ app.add_typer(recovery.app, name="backup", help="Make, list, verify and restore 
 app.command("status")(host.status)
 app.command("logs")(host.logs)
 app.command("restart")(host.restart)
+app.command("mode")(mode.mode)
 app.command("doctor")(doctor.doctor)
 app.command("verify")(gate.verify)
 app.command("latency")(latency.latency)

@@ -27,7 +27,7 @@ from recio.monitoring import exchange_keys as keys
 from recio.monitoring.health import run_dir
 from recio.store import metrics_queries, mode_queries
 
-__all__ = ["SIGNERS", "mend", "remove_exchange_key", "set_exchange_key"]
+__all__ = ["SIGNERS", "asked_by", "checked", "mend", "remove_exchange_key", "set_exchange_key", "settings_of"]
 
 SIGNERS = (
     "kalshi_api_watchdog",
@@ -48,12 +48,12 @@ def set_exchange_key(job: Job) -> str:
     if why or not re.fullmatch(keys.KEY_ID, given.key_id):
         raise WorkFailed(f"{why or 'the key id is not one'}; {_NOTHING}")
     pem = given.private_key.strip().encode() + b"\n"
-    wanted = _settings_of(mode)
+    wanted = settings_of(mode)
     job.say(f"asking the exchange of mode {mode} for the balance, signed with the key")
-    answer = _checked(Question(wanted.kalshi.rest_url, given.key_id), pem)
+    answer = checked(Question(wanted.kalshi.rest_url, given.key_id), pem)
     if not answer.ok:
         raise WorkFailed(f"the key was not taken: {answer.said}; {_NOTHING}")
-    record = keys.KeyRecord(given.key_id, answer.fingerprint, answer.kind, time.time(), _asked_by(job))
+    record = keys.KeyRecord(given.key_id, answer.fingerprint, answer.kind, time.time(), asked_by(job))
     in_use = mode == settings.mode
     other = given.key_id != wanted.kalshi.key_id
     said = f"the key {keys.ending(given.key_id)} ({answer.kind}, {answer.fingerprint}) was taken by the exchange of mode {mode}"
@@ -117,7 +117,8 @@ def _given(raw: bytes) -> keys.Given:
         raise WorkFailed(f"what the page laid down is not a key; {_NOTHING}") from None
 
 
-def _settings_of(mode: str) -> Settings:
+def settings_of(mode: str) -> Settings:
+    """The settings of a mode, in use or not. Raises WorkFailed."""
     place = keys.mode_settings(mode)
     try:
         found = load_settings(str(place))
@@ -128,12 +129,13 @@ def _settings_of(mode: str) -> Settings:
     return found
 
 
-def _asked_by(job: Job) -> str:
+def asked_by(job: Job) -> str:
+    """The login a request came from."""
     row = job.db.one("SELECT asked_by FROM system.requests WHERE request_id = %s", (job.request_id,))
     return str(row["asked_by"]) if row else "?"
 
 
-def _checked(question: Question, pem: bytes) -> Answer:
+def checked(question: Question, pem: bytes) -> Answer:
     """What the exchange says, asked in a unit of its own; the candidate is gone afterwards, whatever happens."""
     place = run_dir("key_check")
     _remove(place)
@@ -217,7 +219,7 @@ def _put(mode: str, pem: bytes | None, record: keys.KeyRecord | None) -> None:
     old = folder / keys.KEY_FILE
     if old.exists():
         _write(fresh / keys.KEY_FILE, old.read_bytes(), 0o600)
-    was = {"record": keys.records().get(mode), "key_id": _settings_of(mode).kalshi.key_id}
+    was = {"record": keys.records().get(mode), "key_id": settings_of(mode).kalshi.key_id}
     _write(fresh / "was.json", msgspec.json.encode(was), 0o600)
     fresh.replace(aside)
     _install(mode, pem, record, record.key_id if record else "")
@@ -262,9 +264,9 @@ def _install(mode: str, pem: bytes | None, record: keys.KeyRecord | None, key_id
     found = keys.records()
     found.pop(mode, None)
     keys.write_records(found | ({mode: record} if record else {}))
-    places = [keys.mode_settings(mode)]
-    if load_settings().mode == mode:
-        places.append(keys.settings_path())
+    places = {keys.mode_settings(mode).resolve()}
+    if load_settings().mode == mode:  # the same file, where the link of the mode in force leads to it
+        places.add(keys.settings_path().resolve())
     for settings in places:
         _set_key_id(settings, key_id)
 

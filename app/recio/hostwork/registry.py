@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from recio.hostwork import diagnostics, exchange_key, rollback, work
+from recio.hostwork import diagnostics, exchange_key, mode, rollback, work
 from recio.hostwork.job import Job
 from recio.monitoring.requests import KINDS
 
@@ -22,5 +22,6 @@ HANDLERS: dict[str, Callable[[Job], str]] = {
     "rollback": rollback.rollback,
     "set_exchange_key": exchange_key.set_exchange_key,
     "remove_exchange_key": exchange_key.remove_exchange_key,
+    "mode": mode.switch_mode,
 }
 assert HANDLERS.keys() == KINDS.keys()  # noqa: S101 - a kind without work, or work nobody may ask for, is a mistake here

@@ -6,7 +6,7 @@ import sys
 import time
 
 from recio.contract import Contract
-from recio.hostwork import exchange_key
+from recio.hostwork import exchange_key, mode
 from recio.hostwork.job import Job, WorkFailed
 from recio.hostwork.registry import HANDLERS
 from recio.monitoring.exchange_keys import sweep_secrets
@@ -21,9 +21,11 @@ def run_requests(db: Database, contract: Contract) -> int:
     """Do everything that waits; gives how many. Another worker at it: 0, and that one finds ours too."""
     if not requests.try_lock(db):
         return 0
-    for mode in exchange_key.mend():
+    if said := mode.mend(db, contract):
+        print(f"the worker before this one did not come to an end: {said}", flush=True)
+    for of in exchange_key.mend():
         print(
-            f"the worker before this one did not come to an end: the former key of mode {mode} is in force again",
+            f"the worker before this one did not come to an end: the former key of mode {of} is in force again",
             flush=True,
         )
     done = 0

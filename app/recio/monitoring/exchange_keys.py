@@ -3,7 +3,7 @@
 /etc/recio/keys/MODE/private_key      the PEM, root's alone (0600); systemd gives it to the services that sign
 /etc/recio/keys/MODE.before/          the one that is being replaced, until the new one has proven itself
 /etc/recio/exchange_keys.json         of each key that was set on the page: id, fingerprint, when, by whom; no secret
-/etc/recio/modes/MODE.yml             the settings of each mode this release can trade in, written by the deploy
+/etc/recio/modes/MODE/settings.yml    the settings of each mode this release can trade in, written by the deploy
 
 A key that is in the list stays through every deploy; removing it on the page gives the inventory's key its place back.
 """
@@ -74,7 +74,7 @@ def key_folder(mode: str) -> Path:
 
 def mode_settings(mode: str) -> Path:
     """The settings of a mode, in use or not."""
-    return settings_path().parent / "modes" / f"{mode}.yml"
+    return settings_path().parent / "modes" / mode / "settings.yml"
 
 
 def records() -> dict[str, KeyRecord]:

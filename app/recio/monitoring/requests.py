@@ -11,6 +11,7 @@ diagnostics        -                  no
 rollback           release            yes
 set_exchange_key   mode, secret       yes     the page's own form only: the secret is a file of its runtime folder
 remove_exchange_key  mode             yes     the page's own form only
+mode               mode               yes     the page's own form only
 """
 
 from __future__ import annotations
@@ -67,6 +68,12 @@ class RemoveExchangeKey(_Args, frozen=True, forbid_unknown_fields=True):
     mode: Mode
 
 
+class SwitchMode(_Args, frozen=True, forbid_unknown_fields=True):
+    """The mode to go to; one this release does not trade in is refused by name."""
+
+    mode: Mode
+
+
 KINDS: dict[str, type[_Args]] = {
     "restart_service": RestartService,
     "backup_now": Nothing,
@@ -75,10 +82,11 @@ KINDS: dict[str, type[_Args]] = {
     "rollback": Rollback,
     "set_exchange_key": SetExchangeKey,
     "remove_exchange_key": RemoveExchangeKey,
+    "mode": SwitchMode,
 }
-NEEDS_PASSWORD = frozenset({"rollback", "set_exchange_key", "remove_exchange_key"})
+NEEDS_PASSWORD = frozenset({"rollback", "set_exchange_key", "remove_exchange_key", "mode"})
 OWN_PAGE = frozenset(
-    {"set_exchange_key", "remove_exchange_key"}
+    {"set_exchange_key", "remove_exchange_key", "mode"}
 )  # not by POST /api/requests: these have calls of their own
 
 

@@ -84,6 +84,7 @@ _EXAMPLES: dict[tuple[str, str], Any] = {
         "key_id": "00000000-0000-0000-0000-000000000000",
         "private_key": "-----BEGIN RSA PRIVATE KEY-----\n…\n-----END RSA PRIVATE KEY-----",
     },
+    ("/api/mode", "put"): {"mode": "demo"},
     ("/api/requests", "post"): {"kind": "restart_service", "args": {"service": "db_poller"}},
     ("/api/research/runs", "post"): {
         "kind": "backtest", "days": 7, "seed": 1, "strategy": "quarter_hour", "settings": {"min_probability_percent": 90},

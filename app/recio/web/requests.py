@@ -68,7 +68,7 @@ def _refuse_own(kind: str) -> None:
     if kind in OWN_PAGE:
         raise ApiError(
             422, "invalid_request", f"{kind} is not asked for here",
-            "use /api/exchange/keys/{mode} or the page Settings, Exchange",
+            "use /api/exchange/keys/{mode}, /api/mode or the page Settings, Exchange and mode",
         )  # fmt: skip
 
 

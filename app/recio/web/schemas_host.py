@@ -39,6 +39,21 @@ HOST_SCHEMAS: dict[str, dict[str, Any]] = {
         set_at_ms: int?: null: by the deploy
         set_by: str?
     """),
+    "ModeNow": schema("The mode in force, and what each of them needs.", """
+        mode: str
+        chosen_by: str?: who chose it on the page; null: nobody, it is the deploy's
+        chosen_at_ms: int?
+        modes: []@ModeAbout
+    """),
+    "ModeAbout": schema("One mode.", """
+        mode: str
+        in_force: bool
+        can: bool: whether this release trades in it
+        money: str: what it means for money
+        needs: str
+        missing: []@ModeMissing: what keeps the desk from going there now; empty for the one in force
+    """),
+    "ModeMissing": schema("One thing that is missing, with its cure.", "code: str\ndetail: str\ncure: str"),
     "LogLines": schema("Newest first.", "lines: []@LogLine\nnow_ms: int"),
     "LogLine": schema("One line of the journal.", """
         at_us: int: microseconds since 1970

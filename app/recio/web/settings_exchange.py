@@ -7,47 +7,21 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from recio.contract.settings import SUPPORTED
+from recio.contract.settings import Mode
+from recio.monitoring import modes
 from recio.monitoring.requests import OWN_PAGE
 from recio.store import mode_queries, requests
 from recio.web.desk import desk_of, session_of
 from recio.web.errors import ApiError
 from recio.web.exchange_keys import ask_to_remove, ask_to_set, known_keys, open_now
+from recio.web.mode import ask_to_switch, described
 from recio.web.sessions import is_recent
 
-__all__ = ["MODES", "WORD", "router"]
+__all__ = ["WORD", "router"]
 
 WORD = "REMOVE"
 
 router = APIRouter(include_in_schema=False)
-
-# mode -> (what it is, what it needs, what is missing from this release; empty: it can be used)
-MODES: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "simulated": (
-        "Everything is on this machine: an exchange that speaks Kalshi's protocols, with prices, books, fills and results of its"
-        " own. No money, no keys of yours.",
-        "Nothing: the deploy makes its keys.",
-        (),
-    ),
-    "paper": (
-        "The real market's prices and books; fills are computed here and ask that the market traded through the price.",
-        "A read-only key of the real exchange.",
-        ("fills that are computed from the real book, with their own proof", "the feeds of the real exchange in this mode"),
-    ),
-    "demo": (
-        "Kalshi's demo exchange, with play money of theirs: real protocols, real latency, thin books.",
-        "A key made on demo.kalshi.co.",
-        (),
-    ),
-    "live": (
-        "Real money.",
-        "A key of yours with trading rights, a second factor, an edge that was shown.",
-        (
-            "reconciliation of a real account over weeks, transfers and shards included",
-            "a strategy whose edge over the market's own price was shown after fees",
-        ),
-    ),
-}  # fmt: skip
 
 
 @router.get("/settings/exchange")
@@ -57,14 +31,18 @@ def exchange_page(request: Request, asked: Annotated[int | None, Query(ge=1, le=
 
 
 def _page(
-    request: Request, *, asked: int | None = None, error: ApiError | None = None, key_id: str = "", mode: str = ""
+    request: Request,
+    *,
+    asked: int | None = None,
+    error: ApiError | None = None,
+    key_id: str = "",
+    mode: str = "",
 ) -> Response:
     desk, session = desk_of(request), session_of(request)
     used = desk.settings.mode
     rows = [row for row in requests.newest(desk.pool, 40) if row["kind"] in OWN_PAGE][:3]
     return desk.page(request, "settings_exchange.html", {
-        "modes": [{"name": name, "about": about, "needs": needs, "missing": missing, "can": name in SUPPORTED}
-                  for name, (about, needs, missing) in MODES.items()],
+        "modes": described(desk, session.user_id), "choice": modes.choice(),
         "keys": known_keys(desk), "signed": mode_queries.signed(desk.pool, used), "asked": asked, "requests": rows,
         "open": mode_queries.unfinished(desk.pool, session.user_id, used), "why_not": open_now(desk, session.user_id),
         "recent": is_recent(session), "error": error, "key_id": key_id, "chosen": mode or used,
@@ -97,6 +75,21 @@ def remove_key(
                 422, "invalid_word", f"nothing was removed: the word {WORD} was not typed", "type it to remove the key"
             )
         number = ask_to_remove(request, mode)
+    except ApiError as error:
+        if error.code == "reauth_required":
+            raise
+        return _page(request, error=error)
+    return RedirectResponse(f"/settings/exchange?asked={number}#asked", status_code=303)
+
+
+@router.post("/settings/exchange/mode")
+def switch_mode(
+    request: Request, mode: Annotated[Mode, Form()], code: Annotated[str, Form(max_length=100)] = "",
+    word: Annotated[str, Form(max_length=20)] = "",
+) -> Response:  # fmt: skip
+    """Go to another mode by the form; a refusal shows the page again with what is missing."""
+    try:
+        number = ask_to_switch(request, mode, code, word)
     except ApiError as error:
         if error.code == "reauth_required":
             raise

@@ -101,6 +101,7 @@ def _beat(desk: Desk) -> bytes:
         "why": hub.why,
         "every_s": BEAT_S,
         "streams": hub.tabs,
+        "mode": desk.settings.mode,
     }
     return frame("beat", said)
 

@@ -33,7 +33,7 @@ fi
 
 users=$(awk '$1 == "u" {print $2}' /etc/sysusers.d/recio.conf 2>/dev/null)
 say "files"
-rm -rf /etc/systemd/system/recio.target /etc/systemd/system/recio-*.service /etc/systemd/system/recio-*.slice \
+rm -rf /etc/systemd/system/recio.target /etc/systemd/system/recio-*.service /etc/systemd/system/recio-*.service.d /etc/systemd/system/recio-*.slice \
     /etc/systemd/system/postgresql@.service.d/recio.conf /etc/systemd/system/caddy.service.d/recio.conf \
     /etc/sysusers.d/recio.conf /etc/tmpfiles.d/recio.conf /etc/security/limits.d/90-recio.conf /etc/sysctl.d/90-recio.conf \
     /etc/systemd/journald.conf.d/90-recio.conf /etc/logrotate.d/recio /etc/cron.d/recio-backup /etc/cron.d/recio-model /etc/ssh/sshd_config.d/40-recio.conf \

@@ -100,7 +100,8 @@ def host(database: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             f"mode: {mode}\nuser_id: '0001'\nkalshi:\n  rest_url: {rest}\n  ws_url: {rest}\n  key_id: '{key_id}'\n"
             "coinbase:\n  ws_url: ws://127.0.0.1:1\n  rest_url: http://127.0.0.1:1\nseries: [KXBTCSIM]\nurl: https://desk\n"
         )
-        (etc / "modes" / f"{mode}.yml").write_text(text)
+        (etc / "modes" / mode).mkdir()
+        (etc / "modes" / mode / "settings.yml").write_text(text)
         if mode == "simulated":
             (etc / "settings.yml").write_text(text)
     (etc / "keys/simulated/private_key").write_bytes(exchange.pem)
@@ -181,7 +182,7 @@ def test_another_account_of_the_exchange_takes_the_place_of_the_first(host: Host
     state, result = host.give(host.exchange.pem.decode())
     assert state == "done", result
     assert host.key.encode() == host.exchange.pem
-    assert host.settings() == host.settings("modes/simulated.yml") == KEY_ID
+    assert host.settings() == host.settings("modes/simulated/settings.yml") == KEY_ID
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_an_order_under_way_keeps_the_key_it_was_sent_with(host: Host, order: st
 def test_an_open_trade_lets_the_same_account_through_and_no_other(host: Host) -> None:
     trade_with_order(host.owner, "open", "filled")
     assert host.give(host.exchange.pem.decode())[0] == "done"
-    for place in ("settings.yml", "modes/simulated.yml"):  # as if the host's key were of another account
+    for place in ("settings.yml", "modes/simulated/settings.yml"):  # as if the host's key were of another account
         (host.etc / place).write_text((host.etc / place).read_text().replace(KEY_ID, "sim-somebody-else"))
     state, result = host.give(host.exchange.pem.decode())
     assert state == "failed"
@@ -237,14 +238,14 @@ def test_an_open_trade_lets_the_same_account_through_and_no_other(host: Host) ->
 def test_a_key_with_which_a_service_does_not_prove_itself_goes_and_the_former_comes_back(host: Host) -> None:
     former = another_key()
     (host.etc / "keys/simulated/private_key").write_text(former)
-    for place in ("settings.yml", "modes/simulated.yml"):
+    for place in ("settings.yml", "modes/simulated/settings.yml"):
         (host.etc / place).write_text((host.etc / place).read_text().replace(KEY_ID, "sim-the-former"))
     host.broken.add("kalshi_account_sync")
     state, result = host.give(host.exchange.pem.decode())
     assert state == "failed"
     assert "did not serve, so that the former is in force again: kalshi_account_sync" in result
     assert host.key == former
-    assert host.settings() == host.settings("modes/simulated.yml") == "sim-the-former"
+    assert host.settings() == host.settings("modes/simulated/settings.yml") == "sim-the-former"
     assert keys.records() == {}
     assert host.said.count("restart trade_executor") == 2
 
@@ -319,8 +320,8 @@ def test_a_key_that_is_removed_is_gone_with_what_was_told_of_it(host: Host) -> N
 def test_removing_the_key_in_use_waits_for_what_is_open_and_leaves_a_desk_that_reads(host: Host) -> None:
     (host.etc / "keys/demo").mkdir()
     (host.etc / "keys/demo/private_key").write_text(another_key())
-    for place in ("settings.yml", "modes/demo.yml"):
-        text = (host.etc / "modes/demo.yml").read_text().replace("key_id: ''", "key_id: 'demo-key-1234'")
+    for place in ("settings.yml", "modes/demo/settings.yml"):
+        text = (host.etc / "modes/demo/settings.yml").read_text().replace("key_id: ''", "key_id: 'demo-key-1234'")
         (host.etc / place).write_text(text)
     trade_with_order(host.owner, "open", None)
     host.owner.run("UPDATE users.trades SET mode = 'demo'")
@@ -331,7 +332,7 @@ def test_removing_the_key_in_use_waits_for_what_is_open_and_leaves_a_desk_that_r
     state, result = host.ask("remove_exchange_key", mode="demo")
     assert (state, "the desk only reads until" in result) == ("done", True), result
     assert list((host.etc / "keys/demo").iterdir()) == [], "the folder stays: systemd asks for it"
-    assert host.settings() == host.settings("modes/demo.yml") == ""
+    assert host.settings() == host.settings("modes/demo/settings.yml") == ""
     assert host.said == ["stop recio-trade_executor.service", *(f"restart {name}" for name in exchange_key.SIGNERS)]
 
 

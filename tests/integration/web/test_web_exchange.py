@@ -27,11 +27,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """main_app's runtime folder, and settings of a host that has a key of each mode."""
     folder = tmp_path / "run" / "main_app"
     folder.mkdir(parents=True)
-    (tmp_path / "modes").mkdir()
+    (tmp_path / "modes/demo").mkdir(parents=True)
     monkeypatch.setenv("RECIO_RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("RECIO_SETTINGS", str(tmp_path / "settings.yml"))
     for place, mode, host in (
-        ("settings.yml", "simulated", "127.0.0.1"), ("modes/demo.yml", "demo", "external-api.demo.kalshi.co"),
+        ("settings.yml", "simulated", "127.0.0.1"), ("modes/demo/settings.yml", "demo", "external-api.demo.kalshi.co"),
     ):  # fmt: skip
         (tmp_path / place).write_text(
             f"mode: {mode}\nkalshi: {{rest_url: 'https://{host}/x', ws_url: 'wss://{host}/x', key_id: '{KEY_ID}'}}\n"
@@ -167,7 +167,7 @@ def test_removing_wants_the_word_and_not_the_hosts_own(desk: Desk, run: Path) ->
     assert "Nothing was removed: the word REMOVE was not typed" in shown(user, untyped)
     assert user.ask("DELETE", "/api/exchange/keys/simulated").error == "own_key"
     assert post(user, "/settings/exchange/key/remove", mode="demo", word="REMOVE").status == 303
-    (run.parent.parent / "modes/demo.yml").unlink()
+    (run.parent.parent / "modes/demo/settings.yml").unlink()
     assert user.ask("DELETE", "/api/exchange/keys/demo").status == 404
 
 

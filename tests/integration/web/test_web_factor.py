@@ -225,6 +225,24 @@ def test_what_could_cost_most_asks_again_who_you_are(desk: Desk) -> None:
     assert user.ask("POST", "/settings/security/totp", form=form).status == 303
 
 
+def test_real_money_stands_behind_a_code_that_is_used_up_the_word_and_this_release(desk: Desk) -> None:
+    user = desk.user()
+    secret, _codes = enrolled(desk, user)
+    wanted = {"mode": "live", "word": "LIVE"}
+    assert user.ask("PUT", "/api/mode", wanted).error == "mode_code"
+    again(desk)
+    code = code_at(secret, now_step())
+    untyped = user.ask("PUT", "/api/mode", wanted | {"code": code, "word": "live"})
+    assert (untyped.status, untyped.error) == (409, "mode_word")
+    assert user.ask("PUT", "/api/mode", wanted | {"code": code}).error == "wrong_code", "a code is good once"
+    desk.db.run("DELETE FROM users.login_attempts")
+    again(desk)
+    answer = user.ask("PUT", "/api/mode", wanted | {"code": code_at(secret, now_step())})
+    assert (answer.status, answer.error) == (409, "mode_not_there")
+    assert "this release does not trade in mode live" in answer.json["detail"]
+    assert desk.db.one("SELECT count(*) AS n FROM system.requests") == {"n": 0}
+
+
 def test_sessions_are_listed_and_ended(desk: Desk) -> None:
     chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
     here, there, elsewhere = desk.client(address="192.0.2.1"), desk.client(address="192.0.2.2"), desk.client()

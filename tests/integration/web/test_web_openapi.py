@@ -145,6 +145,8 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
     given = {"key_id": "demo-12345678", "private_key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"}
     check("/api/exchange/keys/{mode}", "put", "/api/exchange/keys/demo", given, status=503)  # no host behind this page
     check("/api/exchange/keys/{mode}", "delete", "/api/exchange/keys/demo", status=404)
+    check("/api/mode", "get", "/api/mode")
+    check("/api/mode", "put", "/api/mode", {"mode": "paper"}, status=409)
     accept = {"why": "a deposit", "balance_e6": 1, "cash_e6": 0}
     check("/api/account/accept-balance", "post", "/api/account/accept-balance", accept, status=409)
     check("/api/settings/{name}", "put", "/api/settings/kill_switch", {"on": False, "why": "x"})

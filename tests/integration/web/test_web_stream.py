@@ -139,6 +139,7 @@ def test_one_stream_carries_the_tables_of_several_tabs_and_none_when_none_is_sho
         none.wait("status")
         none.wait("beat", 2, 7.0)
         assert "table" not in none.seen and none.seen["beat"][-1]["streams"] == 1
+        assert none.seen["beat"][-1]["mode"] == "simulated", "a page that shows another mode than this is loaded again"
     many = "&".join(f"event=E{number}" for number in range(17))
     assert user.ask("GET", f"/api/stream?{many}").status == 422
 

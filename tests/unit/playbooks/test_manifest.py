@@ -119,3 +119,19 @@ def test_a_command_that_failed_is_due_again(run: Run, tmp_path: Path) -> None:
 def test_an_unknown_owner_names_the_cure(run: Run, tmp_path: Path) -> None:
     said = run([{"path": str(tmp_path / "f"), "content": "x", "owner": "nobody-yet"}])
     assert "no user nobody-yet" in said["msg"] and "provision" in said["msg"]
+
+
+def test_a_link_is_put_and_moved_in_one_step_and_gives_way_to_a_file(run: Run, tmp_path: Path) -> None:
+    place = tmp_path / "settings.yml"
+    place.write_text("of an earlier release")
+    (tmp_path / "a").mkdir()
+    link = {"path": str(place), "link": "a/settings.yml"}
+    assert run([link], check=True)["changed"]
+    assert not place.is_symlink(), "check mode touches nothing"
+    assert run([link])["changed_paths"] == [str(place)]
+    assert str(place.readlink()) == "a/settings.yml", "dangling is allowed: what it leads to may come later"
+    assert not run([link])["changed"]
+    assert run([link | {"link": "b/settings.yml"}])["diff"][0]["before"] == "-> a/settings.yml\n"
+    assert run([{"path": str(place), "content": "now a file\n"}])["changed"]
+    assert not place.is_symlink() and place.read_text() == "now a file\n"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
