@@ -192,6 +192,7 @@ HOT: dict[str, Call] = {
     "web_queries.today": lambda db, at: web_queries.today(db, USER, MODE),
     "risk_use.risk_use": lambda db, at: risk_use.risk_use(db, USER, MODE),
     "mode_queries.unfinished": lambda db, at: mode_queries.unfinished(db, USER, MODE),
+    "mode_queries.in_doubt": lambda db, at: mode_queries.in_doubt(db, USER, MODE),
     "notify_queries.collect": lambda db, at: notify_queries.collect(db, USER, MODE, ["unknown"]),
     "web_queries.account": lambda db, at: web_queries.account(db, USER, MODE),
     "account.ledger_positions": lambda db, at: account.ledger_positions(db, MODE),

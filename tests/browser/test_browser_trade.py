@@ -56,7 +56,7 @@ def buy(page: Page, *, keyboard: bool = False) -> int:
     tries again.
     """
     said = []
-    for _ in range(5):
+    for _ in range(12):
         trade_id = try_to_buy(page, cheap_row(page), keyboard)
         if trade_id is not None:
             expect(page.locator(f'#live [data-trade="{trade_id}"]')).to_contain_text("open")
@@ -64,7 +64,7 @@ def buy(page: Page, *, keyboard: bool = False) -> int:
         said.append(page.locator("#ticket-line").inner_text())
         assert re.match("Refused: the limit|Nothing bought|The desk would refuse", said[-1]), said
         page.keyboard.press("Escape")
-    raise AssertionError(f"five tries bought nothing: {said}")
+    raise AssertionError(f"twelve tries bought nothing: {said}")
 
 
 def told(page: Page) -> None:

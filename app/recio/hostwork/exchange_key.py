@@ -25,7 +25,7 @@ from recio.hostwork.secret import secret_file
 from recio.hostwork.work import prove, restart
 from recio.monitoring import exchange_keys as keys
 from recio.monitoring.health import run_dir
-from recio.store import metrics_queries, mode_queries
+from recio.store import mode_queries
 
 __all__ = ["SIGNERS", "asked_by", "checked", "mend", "remove_exchange_key", "set_exchange_key", "settings_of"]
 
@@ -164,7 +164,7 @@ def run_check(place: Path) -> None:
 def _refuse_while_open(job: Job, settings: Settings, other_account: bool) -> None:
     """Orders under way need the key they were sent with; trades that are open belong to the account of the old one."""
     trades = mode_queries.unfinished(job.db, settings.user_id, settings.mode) if other_account else []
-    why = keys.in_the_way(trades, metrics_queries.orders_unfinished(job.db, settings.user_id, settings.mode))
+    why = keys.in_the_way(trades, mode_queries.in_doubt(job.db, settings.user_id, settings.mode))
     if why:
         raise WorkFailed(f"not now: {why}; let them end or close them, then do it again; {_NOTHING}")
 

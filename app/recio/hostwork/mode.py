@@ -20,7 +20,7 @@ from recio.hostwork.job import Job, WorkFailed, run_command
 from recio.hostwork.work import RECIO
 from recio.monitoring import exchange_keys as keys
 from recio.monitoring import modes
-from recio.store import metrics_queries, mode_queries, requests
+from recio.store import mode_queries, requests
 from recio.store.db import Database
 from recio.trading import mode_switch
 from recio.trading.mode_switch import Facts, Missing
@@ -73,7 +73,7 @@ def facts(db: Database, settings: Settings, present: str, wanted: str) -> Facts:
         installed=modes.installed(),
         has_key=(keys.key_folder(wanted) / keys.KEY_FILE).is_file(),
         trades=mode_queries.unfinished(db, settings.user_id, present),
-        orders=metrics_queries.orders_unfinished(db, settings.user_id, present),
+        orders=mode_queries.in_doubt(db, settings.user_id, present),
         at_work="a deploy" if modes.deploy_under_way() else "",
     )
 

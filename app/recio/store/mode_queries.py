@@ -6,7 +6,7 @@ from typing import Any
 
 from recio.store.pool import Queries
 
-__all__ = ["signed", "unfinished"]
+__all__ = ["in_doubt", "signed", "unfinished"]
 
 Row = dict[str, Any]
 
@@ -18,6 +18,19 @@ def unfinished(db: Queries, user_id: str, mode: str) -> list[Row]:
         " AND state IN ('pending', 'open', 'closing', 'expired') ORDER BY trade_id LIMIT 50",
         (user_id, mode),
     )
+
+
+def in_doubt(db: Queries, user_id: str, mode: str) -> dict[str, int]:
+    """How many orders, and cancels of others' orders, are in each state that is not final: they keep it from being changed too."""
+    rows = db.all(
+        "SELECT state, count(*) AS n FROM ("
+        "SELECT state FROM users.orders WHERE user_id = %(user)s AND mode = %(mode)s"
+        " AND state IN ('intent', 'sending', 'resting', 'partially_filled', 'unknown')"
+        " UNION ALL SELECT 'cancel ' || state FROM users.cancels WHERE user_id = %(user)s AND mode = %(mode)s"
+        " AND state IN ('intent', 'sending', 'unknown')) open GROUP BY state",
+        {"user": user_id, "mode": mode},
+    )
+    return {row["state"]: row["n"] for row in rows}
 
 
 def signed(db: Queries, mode: str) -> Row | None:

@@ -10,7 +10,7 @@ from fastapi import Request
 from recio.contract.settings import SUPPORTED, Settings, SettingsError, load_settings
 from recio.monitoring import exchange_keys as keys
 from recio.monitoring.health import run_dir
-from recio.store import metrics_queries, mode_queries
+from recio.store import mode_queries
 from recio.web import requests
 from recio.web.desk import Desk, desk_of, session_of
 from recio.web.errors import ApiError
@@ -46,7 +46,7 @@ def open_now(desk: Desk, user_id: str) -> str:
     """What is not finished in the mode in use, as a sentence; empty when nothing is."""
     mode = desk.settings.mode
     return keys.in_the_way(
-        mode_queries.unfinished(desk.pool, user_id, mode), metrics_queries.orders_unfinished(desk.pool, user_id, mode)
+        mode_queries.unfinished(desk.pool, user_id, mode), mode_queries.in_doubt(desk.pool, user_id, mode)
     )
 
 
@@ -68,7 +68,7 @@ def ask_to_set(request: Request, mode: str, key_id: str, private_key: str) -> in
     if why := keys.pem_complaint(private_key):
         raise _bad("private_key", why, "nothing was sent to the host; correct it and give it again")
     if mode == desk.settings.mode:
-        orders = metrics_queries.orders_unfinished(desk.pool, session.user_id, mode)
+        orders = mode_queries.in_doubt(desk.pool, session.user_id, mode)
         same = key_id == _key_id(mode, desk.settings)
         why = keys.in_the_way([], orders) if same else open_now(desk, session.user_id)
         _refuse_open(why)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from recio.contract.settings import SUPPORTED, Mode
 from recio.monitoring import modes
-from recio.store import metrics_queries, mode_queries
+from recio.store import mode_queries
 from recio.store import requests as queries
 from recio.trading import mode_switch
 from recio.trading.mode_switch import Facts, Missing
@@ -56,7 +56,7 @@ def _facts(desk: Desk, user_id: str) -> Any:
     """What the page knows of a switch, as a function of the wanted mode; the database is asked once."""
     present = desk.settings.mode
     trades = mode_queries.unfinished(desk.pool, user_id, present)
-    orders = metrics_queries.orders_unfinished(desk.pool, user_id, present)
+    orders = mode_queries.in_doubt(desk.pool, user_id, present)
     have = {key["mode"]: key["ending"] is not None for key in known_keys(desk)}
     waiting = [row["kind"] for row in queries.newest(desk.pool, 10) if row["state"] in ("new", "running")]
     at_work = (

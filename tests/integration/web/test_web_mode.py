@@ -127,3 +127,22 @@ def test_who_chose_the_mode_is_told(desk: Desk, etc: Path) -> None:
     found = user.ask("GET", "/api/mode").json
     assert (found["mode"], found["chosen_by"], found["chosen_at_ms"]) == ("simulated", "admin", 1_795_000_000_000)
     assert "Chosen on this page by admin" in page(user)
+
+
+def test_a_cancel_whose_end_is_not_known_keeps_the_mode(desk: Desk, etc: Path) -> None:
+    user = desk.user()
+    ticket = desk.db.one(
+        "INSERT INTO users.tickets (user_id, mode, idempotency_key, source, kind) VALUES ('0001', 'simulated', 'cancel-0001',"
+        " 'api', 'cancel') RETURNING ticket_id"
+    )
+    assert ticket is not None
+    desk.db.run(
+        "INSERT INTO users.cancels (user_id, mode, ticket_id, exchange_order_id, client_order_id, market_ticker, book_side,"
+        " yes_price_e4, count_e2, filled_e2, rests_since, state) VALUES ('0001', 'simulated', %s, 'o-1', 'k-1', 'T', 'bid',"
+        " 3200, 1000, 0, now(), 'unknown')",
+        (ticket["ticket_id"],),
+    )
+    assert missing(user) == ["orders"]
+    assert "(1 cancel unknown)" in put(user).json["detail"]
+    desk.db.run("UPDATE users.cancels SET state = 'cancelled'")
+    assert missing(user) == []
