@@ -64,9 +64,8 @@ def trees(place: Place, kind: Kind) -> list[Tree]:
     """What goes into an archive. What only tells this machine what is deployed on it stays out, and so does the backups' own key."""
     if kind is Kind.FILES:
         return [Tree(place.data, ("backup", "deploy"))]
-    found = [
-        Tree(place.configuration, (f"keys/{KEY_NAME}", "mode_switch.json"))
-    ]  # a switch under way is of this host's moment
+    # A change of the mode that is under way is of this host's moment, too.
+    found = [Tree(place.configuration, (f"keys/{KEY_NAME}", "mode_switch.json"))]
     return [*found, Tree(place.authority)] if place.authority.is_dir() else found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from recio.store.metrics_queries import orders_unfinished
 from recio.store.pool import Queries
 
 __all__ = ["in_doubt", "signed", "unfinished"]
@@ -22,15 +23,12 @@ def unfinished(db: Queries, user_id: str, mode: str) -> list[Row]:
 
 def in_doubt(db: Queries, user_id: str, mode: str) -> dict[str, int]:
     """How many orders, and cancels of others' orders, are in each state that is not final: they keep it from being changed too."""
-    rows = db.all(
-        "SELECT state, count(*) AS n FROM ("
-        "SELECT state FROM users.orders WHERE user_id = %(user)s AND mode = %(mode)s"
-        " AND state IN ('intent', 'sending', 'resting', 'partially_filled', 'unknown')"
-        " UNION ALL SELECT 'cancel ' || state FROM users.cancels WHERE user_id = %(user)s AND mode = %(mode)s"
-        " AND state IN ('intent', 'sending', 'unknown')) open GROUP BY state",
-        {"user": user_id, "mode": mode},
+    cancels = db.all(
+        "SELECT state, count(*) AS n FROM users.cancels WHERE user_id = %s AND mode = %s"
+        " AND state IN ('intent', 'sending', 'unknown') GROUP BY state",
+        (user_id, mode),
     )
-    return {row["state"]: row["n"] for row in rows}
+    return orders_unfinished(db, user_id, mode) | {f"cancel {row['state']}": row["n"] for row in cancels}
 
 
 def signed(db: Queries, mode: str) -> Row | None:

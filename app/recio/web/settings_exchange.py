@@ -31,12 +31,7 @@ def exchange_page(request: Request, asked: Annotated[int | None, Query(ge=1, le=
 
 
 def _page(
-    request: Request,
-    *,
-    asked: int | None = None,
-    error: ApiError | None = None,
-    key_id: str = "",
-    mode: str = "",
+    request: Request, *, asked: int | None = None, error: ApiError | None = None, key_id: str = "", mode: str = ""
 ) -> Response:
     desk, session = desk_of(request), session_of(request)
     used = desk.settings.mode

@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from pg import Cluster
 from stack import WORKERS, Detector, Stack
 
+from recio.exchange.kalshi.client import KalshiClient
+
 
 @pytest.fixture
 def desk(database: Cluster) -> Iterator[Stack]:
@@ -33,3 +35,12 @@ def desk(database: Cluster) -> Iterator[Stack]:
     finally:
         detector.ended.set()
         stack.stop()
+
+
+@pytest.fixture
+def elsewhere(desk: Stack) -> Iterator[KalshiClient]:
+    """The same account from another place: what it orders the ledger never hears of."""
+    key = (desk.folder / "keys" / "simulated" / "private_key").read_bytes()
+    client = KalshiClient(f"http://127.0.0.1:{desk.port}/trade-api/v2", desk.key_id, key)
+    yield client
+    client.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,15 +16,6 @@ from recio.exchange.kalshi.models import NewOrder
 
 pytestmark = pytest.mark.timeout(300)
 Row = dict[str, Any]
-
-
-@pytest.fixture
-def elsewhere(desk: Stack) -> Iterator[KalshiClient]:
-    """The same account from another place: what it orders the ledger never hears of."""
-    key = (desk.folder / "keys" / "simulated" / "private_key").read_bytes()
-    client = KalshiClient(f"http://127.0.0.1:{desk.port}/trade-api/v2", desk.key_id, key)
-    yield client
-    client.close()
 
 
 def order(row: Row, book_side: str, count_e2: int, yes_price_e4: int, *, reduce_only: bool = False) -> NewOrder:

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,6 @@ from recio.store.tickets import KeyReused, submit_cancel, submit_close, wait_dec
 pytestmark = pytest.mark.timeout(300)
 Row = dict[str, Any]
 ENDS = ("cancelled", "gone", "refused")
-
-
-@pytest.fixture
-def elsewhere(desk: Stack) -> Iterator[KalshiClient]:
-    """The same account from another place."""
-    key = (desk.folder / "keys" / "simulated" / "private_key").read_bytes()
-    client = KalshiClient(f"http://127.0.0.1:{desk.port}/trade-api/v2", desk.key_id, key)
-    yield client
-    client.close()
 
 
 def rest(desk: Stack, client: KalshiClient, how_many: int) -> list[NewOrder]:
