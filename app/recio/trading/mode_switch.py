@@ -87,15 +87,7 @@ def missing(wanted: str, facts: Facts) -> tuple[Missing, ...]:
     if wanted == facts.present:
         return (Missing("same_mode", f"this desk is in mode {wanted} already", "nothing needs to be done"),)
     if wanted not in SUPPORTED:
-        about = MODES.get(wanted)
-        why = "; ".join(about.lacks) if about else "there is no such mode"
-        return (
-            Missing(
-                "not_there",
-                f"this release does not trade in mode {wanted}: {why}",
-                f"there are: {', '.join(SUPPORTED)}",
-            ),
-        )
+        return (_not_there(wanted),)
     found = []
     if wanted not in facts.installed:
         found.append(
@@ -113,6 +105,16 @@ def missing(wanted: str, facts: Facts) -> tuple[Missing, ...]:
             Missing("no_key", detail, f"give the key of mode {wanted} under Settings, Exchange and mode first")
         )
     return (*found, *_open(facts), *_busy(facts))
+
+
+def _not_there(wanted: str) -> Missing:
+    about = MODES.get(wanted)
+    why = f"it lacks {', and '.join(about.lacks)}" if about else "there is no such mode"
+    return Missing(
+        "not_there",
+        f"this release does not trade in mode {wanted}: {why}",
+        f"choose one of {', '.join(SUPPORTED)}",
+    )
 
 
 def _open(facts: Facts) -> list[Missing]:
@@ -175,8 +177,4 @@ def live_gate(recent: bool, code_taken: bool | None, word: str) -> Missing:
         )
     if word != LIVE_WORD:
         return Missing("word", f"the word {LIVE_WORD} was not typed", f"type {LIVE_WORD} in capitals")
-    return Missing(
-        "not_there",
-        f"this release does not trade in mode live: {'; '.join(MODES['live'].lacks)}",
-        f"there are: {', '.join(SUPPORTED)}",
-    )
+    return _not_there("live")
