@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The page measured on a deployed host: tick to painted cell, the API under load, the first load, memory by tabs.
 
-.venv/bin/python benchmarks/web.py --name trial [--only tabs|load|first] [--seconds 30] [--real-tabs 10]
+.venv/bin/python benchmarks/web.py --name trial [--only tabs|load|first] [--seconds 30]
 """
 
 from __future__ import annotations
