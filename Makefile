@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 NAME ?= trial
 .DEFAULT_GOAL := help
-.PHONY: help up down dev test lint unit histories ssh logs status bench preview soak-page screenshots clean
+.PHONY: help up down dev test lint unit histories machine interrupt recover-drill faults chaos soak ssh logs status bench preview soak-page screenshots outside clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: ## boot a bare Debian trial host and deploy the appliance to it (again: changes nothing)
 	@scripts/bootstrap.sh check
@@ -33,6 +33,26 @@ histories: ## 10,000 random histories of the money path (about ten minutes); HIS
 	@scripts/bootstrap.sh dev
 	@RECIO_HISTORIES=$(or $(HISTORIES),10000) RECIO_SEED=$(or $(SEED),20261124) .venv/bin/python -m pytest -q -s tests/property/test_ledger_machine.py
 
+machine: ## the molecule scenario on a virtual machine with its own kernel: limits under load, mounts, a reboot, a power cut
+	@scripts/bootstrap.sh test
+	@.venv/bin/python scripts/check.py --only machine
+
+interrupt: ## kill the deploy at random tasks of a bare host and of an upgrade, and continue (half an hour); SEED=… KILLS=…
+	@scripts/bootstrap.sh dev
+	@.venv/bin/python scripts/interrupt.py --kills $(or $(KILLS),10) $(if $(SEED),--seed $(SEED))
+
+recover-drill: ## NAME=… is lost with its disk, SECOND=… (both deployed) comes back from the copy on another machine; prints RPO and RTO
+	@RECIO_TRIAL=build/$(NAME).json RECIO_TRIAL_SECOND=build/$(SECOND).json .venv/bin/python -m pytest -v -s tests/host/test_recover_drill.py -p no:cacheprovider
+
+faults: ## NAME=… suffers the whole fault matrix (about 20 minutes); docs/faults.md takes its figures with scripts/faults_doc.py --take
+	@.venv/bin/python scripts/verify_host.py --name $(NAME) --only faults
+
+chaos: ## faults at random, also several at once, then the comparison: SEED=… MINUTES=60
+	@.venv/bin/python scripts/chaos.py --name $(NAME) --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
+
+soak: ## NAME=… trades for HOURS=2; says what grows, what 30 days of it would be, and every false alarm
+	@.venv/bin/python scripts/soak.py --name $(NAME) --hours $(or $(HOURS),2)
+
 ssh: ## a shell on the trial host
 	@python3 scripts/trial.py ssh --name $(NAME)
 
@@ -54,6 +74,10 @@ bench: ## measure: deploy seconds, memory, latencies, page sizes, as one table
 soak-page: ## leave the trade page open for MINUTES=15 and say whether its memory grows
 	@scripts/bootstrap.sh test
 	@.venv/bin/python scripts/soak_page.py --name $(NAME) --minutes $(or $(MINUTES),15)
+
+outside: ## tools that are not ours look at the trial host (TLS with its grade); --record in OPTIONS writes docs/outside.md
+	@scripts/bootstrap.sh test
+	@.venv/bin/python scripts/outside_look.py --name $(NAME) $(OPTIONS)
 
 screenshots: ## pictures of every page and dialog into docs/screenshots; says what overlaps or is cut off
 	@scripts/bootstrap.sh test

@@ -3,7 +3,7 @@
 #   check only that there is a Python new enough to go on with
 #   dev   .venv with everything of requirements/dev.lock and the package itself
 #   up    dev, and the Debian packages that make trial hosts
-#   test  up, and PostgreSQL's server programs and Chromium
+#   test  up, and PostgreSQL's server programs, Chromium, and what looks at a host from outside
 set -euo pipefail
 cd "$(dirname "$0")/.."
 purpose="${1:-dev}"
@@ -24,7 +24,17 @@ missing_packages() {
     [ "$purpose" = up ] && return
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
     have chromium || echo chromium
+    have qemu-system-x86_64 || echo qemu-system-x86
+    have mke2fs || echo e2fsprogs
     have pgbackrest || echo pgbackrest
+    have rsync || echo rsync
+    # for the look from outside: nmap itself, and what testssl.sh calls
+    have nmap || echo nmap
+    have openssl || echo openssl
+    have dig || echo bind9-dnsutils
+    have hexdump || echo bsdextrautils
+    have ps || echo procps
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
 }
 
 install_packages() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trial hosts: `trial.py up|down|status|ssh [--name NAME] [COMMAND]` (standard library only; `make` calls it)."""
+"""Trial hosts: `trial.py up|down|cut|status|ssh [--name NAME] [COMMAND]` (standard library only; `make` calls it)."""
 
 from __future__ import annotations
 
@@ -14,25 +14,29 @@ from trialhost.place import Host, TrialError
 from trialhost.shell import machine_lock, need
 
 
-def up(name: str) -> Host:
+def up(name: str, kind: str = place.CONTAINER) -> Host:
     """Bring the host up, whatever state an earlier run left it in; running already is fine."""
     if os.geteuid() != 0:
         raise TrialError("a trial host needs root: run `sudo make up` (containers, a bridge and firewall rules)")
-    need("mmdebstrap", "systemd-nspawn", "nft", "ip", "ssh", "ssh-keygen", "tar")
+    need("mmdebstrap", "nft", "ip", "ssh", "ssh-keygen", "tar")
+    need(*(("qemu-system-x86_64", "mke2fs") if kind == place.VM else ("systemd-nspawn",)))
     started = time.monotonic()
+    root.check_space()
+    root.base_tar(kind)
     with machine_lock():
-        host = place.find_or_choose(name)
-        if machine.nspawn_pid(host) is not None:
-            network.up()
-            machine.wait_ready(host)
-            print(f"{host.name} is up already at {host.address}")
-            return host
-        root.check_space()
+        host = place.find_or_choose(name, kind)
+        runs = machine.running_pid(host) is not None
         network.up()
-        host.save()
-        root.unpack(host)
-        machine.boot(host)
-        machine.check_way_out(host, f"{place.MIRROR}/dists/{place.SUITE}/Release")
+        if not runs:
+            host.save()
+            root.unpack(host)
+            machine.start(host)
+    # a boot may take minutes where the processor is emulated: others need not wait for it
+    machine.wait_ready(host)
+    if runs:
+        print(f"{host.name} is up already at {host.address}")
+        return host
+    machine.check_way_out(host, f"{place.MIRROR}/dists/{host.suite}/Release")
     print(f"{host.name} is up at {host.address} after {time.monotonic() - started:.0f} s (`make ssh NAME={name}`)")
     return host
 
@@ -60,9 +64,9 @@ def status() -> None:
     """One line per trial host of this machine."""
     for record in place.registered():
         mine = record["project"] == str(place.PROJECT)
-        host = Host(record["name"], record["address"])
-        running = ("running" if machine.nspawn_pid(host) else "stopped") if mine else "of another clone"
-        print(f"{host.name:12} {host.address:15} {running:16} {record['project']}")
+        host = place.of_record(record)
+        running = ("running" if machine.running_pid(host) else "stopped") if mine else "of another clone"
+        print(f"{host.name:12} {host.address:15} {host.kind:10} {running:16} {record['project']}")
     if not place.registered():
         print("no trial hosts; `make up` makes one")
 
@@ -70,7 +74,7 @@ def status() -> None:
 def running_host(name: str) -> Host:
     """The host, which must be up."""
     host = place.find(name)
-    if host is None or machine.nspawn_pid(host) is None:
+    if host is None or machine.running_pid(host) is None:
         raise TrialError(f"the trial host {name} is not running: start it with `make up`")
     return host
 
@@ -78,14 +82,19 @@ def running_host(name: str) -> Host:
 def main() -> int:
     """Read the command line and do one verb; 1 with one sentence when something is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("verb", choices=["up", "down", "status", "ssh"])
+    parser.add_argument("verb", choices=["up", "down", "cut", "status", "ssh"])
+    parser.add_argument(
+        "--kind", choices=list(place.SUITES), default=place.CONTAINER, help="what `up` makes (default: %(default)s)"
+    )
     parser.add_argument("--name", default="trial", help="the host (default: trial)")
     arguments, command = parser.parse_known_args()  # what is left is the command for ssh
     if command and arguments.verb != "ssh":
         parser.error(f"unrecognized arguments: {' '.join(command)}")
     try:
         if arguments.verb == "up":
-            up(arguments.name)
+            up(arguments.name, arguments.kind)
+        elif arguments.verb == "cut":
+            machine.cut(running_host(arguments.name))
         elif arguments.verb == "down":
             down(arguments.name)
         elif arguments.verb == "status":

@@ -46,20 +46,26 @@ def step(command: list[str], what: str) -> None:
     """Run a step with its own output; say which one failed."""
     code = subprocess.run(command, cwd=PROJECT, check=False).returncode
     if code:
-        raise TrialError(f"{what} did not finish (exit code {code}); when it is put right, run the same command again")
+        raise _unfinished(what, code)
 
 
-def build_release(host: Host) -> None:
-    """Build for the Python and machine the host has, so that the play finds the release ready."""
+def _unfinished(what: str, code: int) -> TrialError:
+    return TrialError(f"{what} did not finish (exit code {code}); when it is put right, run the same command again")
+
+
+def build_release(host: Host) -> str:
+    """Build for the Python and machine the host has; the folder, which the play is given so that it need not look again."""
     asked = ssh.run(
         host, "python3 -c 'import sys; print(\"cp%d%d\" % sys.version_info[:2])' && uname -m"
     ).stdout.split()
     if len(asked) != 2:
         raise TrialError(f"{host.name} does not say which Python it has: `make ssh` and look")
-    step(
-        [str(BIN / "python"), "scripts/build_release.py", "--python", asked[0], "--arch", asked[1]],
-        "building the release",
-    )
+    command = [str(BIN / "python"), "scripts/build_release.py", "--python", asked[0], "--arch", asked[1]]
+    done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=False)
+    print(done.stdout, end="", flush=True)
+    if done.returncode:
+        raise _unfinished("building the release", done.returncode)
+    return done.stdout.split()[-1]
 
 
 def play(host: Host, phases: Phases, options: list[str]) -> int:
@@ -94,17 +100,17 @@ def play(host: Host, phases: Phases, options: list[str]) -> int:
     return changed
 
 
-def bring_up(name: str, options: list[str]) -> None:
+def bring_up(name: str, kind: str, options: list[str]) -> None:
     """All phases, then the summary; may be repeated and interrupted at any point."""
     phases = Phases()
     started = time.monotonic()
     phases.begin("Controller")
     step(["scripts/bootstrap.sh", "up"], "preparing this machine")
     phases.begin("Trial host")
-    host = trial.up(name)
+    host = trial.up(name, kind)
     phases.begin("Release")
-    build_release(host)
-    changed = play(host, phases, options)
+    release = build_release(host)
+    changed = play(host, phases, ["-e", f"app_release_dir={release}", *options])
     write_json(host.summary, host.facts())
     seconds = {**phases.seconds, "total": round(time.monotonic() - started, 1)}
     record = {"changed": changed, "seconds": seconds, "at": int(time.time())}
@@ -117,9 +123,10 @@ def main() -> int:
     """Read the command line; 1 with one sentence when something is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", default="trial", help="the host (default: trial)")
+    parser.add_argument("--kind", choices=list(place.SUITES), default=place.CONTAINER, help="default: %(default)s")
     arguments, options = parser.parse_known_args()  # the rest goes to ansible-playbook
     try:
-        bring_up(arguments.name, options)
+        bring_up(arguments.name, arguments.kind, options)
     except TrialError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1

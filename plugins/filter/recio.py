@@ -89,7 +89,7 @@ def host_faults(host: dict[str, Any], contract: dict[str, Any], now_s: float, ad
     """Why this host cannot become the appliance, each with its cure. ``now_s`` is the controller's clock."""
     return [
         *_machine_faults(host, contract["hardware"]), *_disk_faults(host), *_listener_faults(host),
-        *_clock_faults(host, now_s), *([] if adopt_cluster else _cluster_faults(host)),
+        *_file_faults(host), *_clock_faults(host, now_s), *([] if adopt_cluster else _cluster_faults(host)),
     ]  # fmt: skip
 
 
@@ -124,6 +124,24 @@ def _disk_faults(host: dict[str, Any]) -> Iterator[str]:
         yield "the file system at / has no free inodes; remove small files (`df -i /`)"
 
 
+def _file_faults(host: dict[str, Any]) -> Iterator[str]:
+    if host["read_only"]:
+        yield (
+            f"{', '.join(host['read_only'])} cannot be written: mounted read-only, as a kernel does after a disk error "
+            "(`dmesg | grep -i remount`); check the disk, then `mount -o remount,rw /`"
+        )
+    if host["fstab_fault"]:
+        yield (
+            f"/etc/fstab is not one the host can boot with: {host['fstab_fault']}; correct it until `findmnt --verify` "
+            "finds nothing, it is edited only then"
+        )
+    if host["authority_fault"]:
+        yield (
+            f"{host['authority_fault']}, so that no browser would trust the page: bring both back from a backup "
+            "(playbooks/restore.yml), or remove that folder for a new authority, which every browser must be told of again"
+        )
+
+
 def _listener_faults(host: dict[str, Any]) -> Iterator[str]:
     for found in host["listeners"]:
         if not found["unit"].startswith(OWN_LISTENERS):
@@ -134,7 +152,8 @@ def _listener_faults(host: dict[str, Any]) -> Iterator[str]:
 
 
 def _clock_faults(host: dict[str, Any], now_s: float) -> Iterator[str]:
-    off_s = abs(host["clock_s"] - now_s)
+    # The host read its clock between the question and now; how long either way took says nothing of the clock.
+    off_s = max(host["asked_s"] - host["clock_s"], host["clock_s"] - now_s)
     if off_s > 30:
         yield (
             f"the host's clock is {off_s:.0f} s off this machine's; orders are signed with the time: run "

@@ -8,6 +8,7 @@ module: manifest
 short_description: Write many files at once and apply what changed
 description:
   - Writes each file atomically, only when its content, mode, owner or group differ, and gives one diff for all.
+  - One at a time on a host, since what a killed controller began goes on there; a file left half-written by a power cut is removed.
   - Commands run when one of the files they watch changed. What is due is noted before the first write, so that a run that is
     interrupted between a file and its command is completed by the next one.
 options:
@@ -49,6 +50,8 @@ fingerprint: {description: Of all wanted paths and contents., type: str, returne
 ran: {description: The commands that ran or, in check mode, would run., type: list, returned: always}
 """
 
+import errno
+import fcntl
 import grp
 import hashlib
 import json
@@ -56,11 +59,13 @@ import os
 import pwd
 import shlex
 import shutil
-import tempfile
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
 PENDING = "/var/lib/recio/deploy/pending"
+LOCK = "/run/recio-manifest.lock"
+LOCK_WAIT_S = 300
 
 
 def number(kind, name):
@@ -79,6 +84,11 @@ def present(path):
             return file.read(), state.st_mode & 0o7777, state.st_uid, state.st_gid
     except FileNotFoundError:
         return None
+
+
+def half_written(path):
+    """Where the new content of ``path`` is written before it takes the old one's place: one name, so that none piles up."""
+    return os.path.join(os.path.dirname(path), "." + os.path.basename(path) + ".recio-new")
 
 
 class Manifest:
@@ -128,14 +138,12 @@ class Manifest:
             return
         folder = os.path.dirname(path)
         os.makedirs(folder, mode=0o755, exist_ok=True)
+        fresh = half_written(path)
         if file["link"]:
-            fresh = os.path.join(folder, "." + os.path.basename(path) + ".link")
-            if os.path.lexists(fresh):
-                os.unlink(fresh)
             os.symlink(file["link"], fresh)
             os.replace(fresh, path)
             return
-        handle, fresh = tempfile.mkstemp(prefix="." + os.path.basename(path) + ".", dir=folder)
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(handle, "wb") as out:
                 out.write(file["content"].encode())
@@ -148,6 +156,33 @@ class Manifest:
         finally:
             if os.path.exists(fresh):
                 os.unlink(fresh)
+
+    def lock(self):
+        """Wait for another one on this host; a descriptor that holds the lock until it is closed."""
+        held = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + LOCK_WAIT_S
+        while True:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return held
+            except OSError as error:
+                if error.errno != errno.EWOULDBLOCK or time.monotonic() > deadline:
+                    os.close(held)
+                    self.fail(
+                        f"another deploy holds {LOCK} for more than {LOCK_WAIT_S} s: `fuser {LOCK}` on the host says which process"
+                    )
+                time.sleep(0.2)
+
+    def apply(self):
+        """Write and run alone on this host."""
+        held = self.lock()
+        try:
+            for file in self.module.params["files"]:
+                if os.path.lexists(half_written(file["path"])):
+                    os.unlink(half_written(file["path"]))
+            self.run()
+        finally:
+            os.close(held)
 
     def validate(self, file, fresh):
         if not file["validate"]:
@@ -254,7 +289,11 @@ def main():
         supports_check_mode=True,
         no_log=True,  # the journal is no place for whole files
     )
-    Manifest(module).run()
+    manifest = Manifest(module)
+    if module.check_mode:
+        manifest.run()
+    else:
+        manifest.apply()
 
 
 if __name__ == "__main__":

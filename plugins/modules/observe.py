@@ -11,6 +11,7 @@ description:
 options:
   ports: {description: TCP ports whose listeners are of interest., type: list, elements: int, default: []}
   home: {description: Where releases live., type: path, default: /opt/recio}
+  asked_s: {description: "The controller's clock when it asked, epoch seconds.", type: float, default: 0}
 author: [recio]
 """
 EXAMPLES = r"""
@@ -33,6 +34,9 @@ import sys
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+
+# Where the deploy writes.
+WRITTEN = ["/", "/etc", "/etc/systemd/system", "/usr/local", "/opt", "/var", "/var/lib", "/var/backups", "/run"]
 
 
 def text(path, default=""):
@@ -126,6 +130,35 @@ def root_line():
     return None
 
 
+def fstab_fault(module):
+    """What findmnt finds wrong in /etc/fstab; empty when nothing, or when there is nothing in it."""
+    lines = [line for line in text("/etc/fstab").splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if not lines or not shutil.which("findmnt"):
+        return ""
+    code, out, err = module.run_command(["findmnt", "--verify", "--tab-file", "/etc/fstab"])
+    return "; ".join(" ".join(line.split()) for line in (out + err).splitlines() if "[W]" not in line) if code else ""
+
+
+def read_only(folders):
+    """Those of ``folders`` that lie on a file system mounted read-only."""
+    return [path for path in folders if os.path.isdir(path) and os.statvfs(path).f_flag & os.ST_RDONLY]
+
+
+def authority_fault(module):
+    """What is wrong with the certificate and key of the proxy's own authority; empty when nothing, or when there is none yet."""
+    folder = "/var/lib/caddy/.local/share/caddy/pki/authorities/local/"
+    if not os.path.exists(folder + "root.crt") or not shutil.which("openssl"):
+        return ""
+    certificate = ["openssl", "x509", "-noout", "-in", folder + "root.crt"]
+    if module.run_command(certificate)[0]:
+        return folder + "root.crt is no certificate"
+    if module.run_command([*certificate, "-checkend", "0"])[0]:
+        return folder + "root.crt has expired"
+    public = module.run_command([*certificate, "-pubkey"])[1]
+    code, out, _err = module.run_command(["openssl", "pkey", "-pubout", "-in", folder + "root.key"])
+    return "" if code == 0 and out == public else folder + "root.key is not the key of root.crt"
+
+
 def time_synchronized(module):
     if not shutil.which("timedatectl"):
         return None
@@ -204,6 +237,7 @@ def backups():
     return {
         "key_id": hashlib.sha256(key.encode()).hexdigest()[:16] if key else "",
         "made": len(glob.glob("/var/backups/recio/*/manifest.json")) >= 3,
+        "off_host_key": os.path.exists("/etc/recio/keys/off_host_key"),
         "archive": bool(glob.glob("/var/backups/recio/wal/backup/recio/*/backup.manifest")),
     }
 
@@ -224,6 +258,7 @@ def main():
         argument_spec={
             "ports": {"type": "list", "elements": "int", "default": []},
             "home": {"type": "path", "default": "/opt/recio"},
+            "asked_s": {"type": "float", "default": 0},
         },
         supports_check_mode=True,
     )
@@ -246,6 +281,7 @@ def main():
                 "disk_gb": round(disk.f_blocks * disk.f_frsize / 2**30, 1),
                 "disk_free_gb": round(disk.f_bavail * disk.f_frsize / 2**30, 1),
                 "inodes_free_percent": round(100 * disk.f_favail / disk.f_files) if disk.f_files else 100,
+                "asked_s": module.params["asked_s"],
                 "clock_s": time.time(),
                 "time_synchronized": time_synchronized(module),
                 "cloud_init": cloud_init(),
@@ -253,12 +289,16 @@ def main():
                 "packages_interrupted": bool(
                     os.path.isdir("/var/lib/dpkg/updates") and os.listdir("/var/lib/dpkg/updates")
                 ),
+                "reboot_required": os.path.exists("/run/reboot-required"),
                 "python_apt": os.path.isdir("/usr/lib/python3/dist-packages/apt"),
                 "listeners": listeners(set(module.params["ports"])),
                 "ssh_ports": sshd_ports(module),
                 "ssh_keys": os.path.exists(home + "/.ssh/authorized_keys")
                 and os.path.getsize(home + "/.ssh/authorized_keys") > 0,
                 "fstab_root": root_line(),
+                "fstab_fault": fstab_fault(module),
+                "read_only": read_only(WRITTEN),
+                "authority_fault": authority_fault(module),
                 "clusters": sorted(
                     {
                         "/".join(p.split("/")[-2:])
@@ -268,7 +308,7 @@ def main():
                 "cluster_ours": text("/etc/recio/postgresql-cluster").strip(),
                 "releases": releases(module.params["home"]),
                 "backup": backups(),
-                "packages": [] if os.path.exists("/var/lib/recio/deploy/packages") else packages(),
+                "packages": packages(),
                 "packages_noted": os.path.exists("/var/lib/recio/deploy/packages.before"),
                 "packages_recorded": os.path.exists("/var/lib/recio/deploy/packages"),
             }

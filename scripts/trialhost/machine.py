@@ -1,4 +1,4 @@
-"""Booting and stopping a trial host with systemd-nspawn, on a machine that need not run systemd itself."""
+"""Booting and stopping a trial host, on a machine that need not run systemd itself."""
 
 from __future__ import annotations
 
@@ -8,55 +8,75 @@ import subprocess
 import time
 from pathlib import Path
 
-from trialhost import network, root, ssh
-from trialhost.place import Host, TrialError
+from trialhost import network, root, ssh, vm
+from trialhost.place import CONTAINER, VM, Host, TrialError
 
-BOOT_SECONDS = 90
-STOP_SECONDS = 30
+# An emulated processor on a busy machine takes minutes.
+BOOT_SECONDS = {CONTAINER: 90, VM: 1500}
+# A process that was just made does not carry its own command line yet.
+START_SECONDS = 5
+STOP_SECONDS = {CONTAINER: 30, VM: 120}
 
 
-def nspawn_pid(host: Host) -> int | None:
-    """The running nspawn process of the host; a number reused by another program does not count."""
+def running_pid(host: Host) -> int | None:
+    """The process the host runs in; a number reused by another program does not count."""
     pid_file = host.state / "pid"
     if not pid_file.exists():
         return None
     pid = int(pid_file.read_text().strip() or 0)
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except OSError:
         return None
-    return pid if f"--directory={host.root}".encode() in words else None
+    return pid if host.machine in words and str(host.state) in words else None
 
 
-def boot(host: Host) -> None:
-    """Start the host in the background and wait until systemd and SSH are ready."""
-    (host.root / "etc/resolv.conf").unlink(missing_ok=True)
-    (host.root / "etc/resolv.conf").write_text(network.resolvers(), encoding="utf-8")
-    ssh.write_access(host)
-    # nspawn's default capabilities and system calls suffice: nftables, LoadCredential, PrivateUsers and the whole
-    # sandbox of a hardened unit were tried in it. What does not work is the kernel's: auditd, global sysctls.
-    command = [
+def start(host: Host) -> None:
+    """Start the host in the background."""
+    if host.kind == VM:
+        vm.connect(host)
+        how = vm.accelerator(host)
+        print(
+            f"{host.name} boots with its own kernel ({'KVM' if how == 'kvm' else 'emulated, so be patient'})",
+            flush=True,
+        )
+        command = vm.command(host, how)
+    else:
+        (host.root / "etc/resolv.conf").unlink(missing_ok=True)
+        (host.root / "etc/resolv.conf").write_text(network.resolvers(), encoding="utf-8")
+        ssh.let_in(host)
+        command = container_command(host)
+    ssh.write_config(host)
+    with (host.folder / "machine.log").open("ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    (host.state / "pid").write_text(str(process.pid))
+
+
+def container_command(host: Host) -> list[str]:
+    """nspawn's command line.
+
+    Its default capabilities and system calls suffice: nftables, LoadCredential, PrivateUsers and the whole sandbox of a hardened
+    unit were tried in it. What does not work is the kernel's: auditd, global sysctls.
+    """
+    return [
         "systemd-nspawn", "--quiet", "--boot", f"--directory={host.root}", f"--machine={host.machine}",
         f"--hostname={host.name}", f"--network-bridge={network.place.BRIDGE}",
         # There may be no systemd here to register with or to make a scope.
         "--register=no", "--keep-unit", "--console=read-only", "--resolv-conf=off", "--timezone=off",
     ]  # fmt: skip
-    with (host.folder / "console.log").open("ab") as console:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
-        )
-    (host.state / "pid").write_text(str(process.pid))
-    wait_ready(host, process)
 
 
-def wait_ready(host: Host, process: subprocess.Popen[bytes] | None = None) -> None:
+def wait_ready(host: Host) -> None:
     """Wait for a finished boot over SSH; degraded is reported, not refused: a deployed host may have its reasons."""
-    deadline = time.monotonic() + BOOT_SECONDS
+    deadline = time.monotonic() + BOOT_SECONDS[host.kind]
     answer = "no answer by SSH"
+    seen_s = time.monotonic()
     while time.monotonic() < deadline:
-        if process is not None and process.poll() is not None:
-            raise TrialError(f"systemd-nspawn ended at once with {process.returncode}: {_last_words(host)}")
-        done = ssh.run(host, "systemctl is-system-running --wait", timeout_s=60)
+        if running_pid(host) is not None:
+            seen_s = time.monotonic()
+        elif time.monotonic() - seen_s > START_SECONDS:
+            raise TrialError(f"{host.name} ended by itself: {_last_words(host)}")
+        done = ssh.run(host, "systemctl is-system-running --wait", timeout_s=60 if host.kind == CONTAINER else 300)
         answer = done.stdout.strip() or done.stderr.strip() or answer
         if answer == "running":
             return
@@ -65,7 +85,7 @@ def wait_ready(host: Host, process: subprocess.Popen[bytes] | None = None) -> No
             print(f"warning: {host.name} is up, but failed there: {', '.join(u.split()[0] for u in failed if u)}")
             return
         time.sleep(0.5)
-    raise TrialError(f"{host.name} did not come up in {BOOT_SECONDS} s ({answer}): see {host.folder / 'console.log'}")
+    raise TrialError(f"{host.name} did not come up in {BOOT_SECONDS[host.kind]} s ({answer}): see {host.folder}/*.log")
 
 
 def check_way_out(host: Host, url: str) -> None:
@@ -73,7 +93,7 @@ def check_way_out(host: Host, url: str) -> None:
     probe = f"import urllib.request as u; u.urlopen({url!r}, timeout=15).close()"
     done = ssh.run(host, f'python3 -c "{probe}"', timeout_s=40)
     if done.returncode:
-        root.check_mirror()
+        root.check_mirror(host.suite)
         words = done.stderr.strip().splitlines()[-1:] or ["no answer"]
         raise TrialError(
             f"{host.name} cannot reach {url} ({words[0]}) though this machine can: a firewall here drops forwarded "
@@ -82,26 +102,43 @@ def check_way_out(host: Host, url: str) -> None:
 
 
 def _last_words(host: Host) -> str:
-    log = (host.folder / "console.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    log = (host.folder / "machine.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return " | ".join(log[-3:])
 
 
 def stop(host: Host) -> None:
     """Shut the host down in order; after half a minute without."""
-    ssh.close_master(host)
-    pid = nspawn_pid(host)
+    pid = running_pid(host)
     if pid is not None:
-        os.kill(pid, signal.SIGTERM)  # nspawn passes it on as a request to power off
-        if not _gone(host, STOP_SECONDS):
-            os.kill(pid, signal.SIGKILL)
-            _gone(host, 5)
+        if host.kind == VM:
+            ssh.run(host, "systemctl poweroff", timeout_s=20)
+        else:
+            os.kill(pid, signal.SIGTERM)  # nspawn passes it on as a request to power off
+        if not _gone(host, STOP_SECONDS[host.kind]):
+            cut(host)
+    ssh.close_master(host)
+    if host.kind == VM:
+        vm.disconnect(host)
     (host.state / "pid").unlink(missing_ok=True)
+
+
+def cut(host: Host) -> None:
+    """Take its power away: nothing in it hears of it."""
+    pid = running_pid(host)
+    if pid is not None:
+        if (
+            host.kind == CONTAINER
+        ):  # with its first process the kernel ends all of them; nspawn's own death would leave them alive
+            for inner in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                os.kill(int(inner), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+        _gone(host, 5)
 
 
 def _gone(host: Host, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if nspawn_pid(host) is None:
+        if running_pid(host) is None:
             return True
         time.sleep(0.2)
     return False

@@ -17,10 +17,12 @@ BRIDGE = os.environ.get("RECIO_TRIAL_BRIDGE", "recio-br0")
 NET = os.environ.get("RECIO_TRIAL_NET", "10.213.77")
 MIRROR = os.environ.get("RECIO_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 SECURITY_MIRROR = os.environ.get("RECIO_DEBIAN_SECURITY_MIRROR", "http://deb.debian.org/debian-security")
-SUITE = "bookworm"
+CONTAINER, VM = "container", "vm"
+# Debian 12 where a container's shared kernel allows it; a machine with a kernel of its own tries the next Debian.
+SUITES = {CONTAINER: "bookworm", VM: "trixie"}
 
 # The usual hosts keep their address from run to run, so that bookmarks and certificates stay good.
-USUAL_ADDRESS = {"trial": 2, "molecule": 3, "dev": 4}
+USUAL_ADDRESS = {"trial": 2, "molecule": 3, "dev": 4, "vm": 5}
 
 
 class TrialError(Exception):
@@ -39,6 +41,12 @@ class Host:
 
     name: str
     address: str
+    kind: str = CONTAINER
+
+    @property
+    def suite(self) -> str:
+        """The Debian release it is made from."""
+        return SUITES[self.kind]
 
     @property
     def machine(self) -> str:
@@ -52,8 +60,13 @@ class Host:
 
     @property
     def root(self) -> Path:
-        """The host's root file system."""
+        """The host's root file system; of a virtual machine only while its disk is made."""
         return self.state / "root"
+
+    @property
+    def disk(self) -> Path:
+        """A virtual machine's disk image."""
+        return self.state / "disk.img"
 
     @property
     def folder(self) -> Path:
@@ -79,13 +92,14 @@ class Host:
             "ssh_config": str(self.ssh_config),
             "host": self.name,
             "address": self.address,
+            "kind": self.kind,
             "admin_user": "admin",
             "admin_password_file": str(secrets / "admin_password"),
         }
 
     def save(self) -> None:
         """Enter the host in the machine's registry and in the clone."""
-        record = {"name": self.name, "address": self.address, "project": str(PROJECT)}
+        record = {"name": self.name, "address": self.address, "kind": self.kind, "project": str(PROJECT)}
         self.state.mkdir(parents=True, exist_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.state / "host.json", record)
@@ -108,20 +122,27 @@ def find(name: str) -> Host | None:
     """The host of this clone with that name, if it exists."""
     for record in registered():
         if record["name"] == name and record["project"] == str(PROJECT):
-            return Host(name, record["address"])
+            return of_record(record)
     return None
 
 
-def find_or_choose(name: str) -> Host:
-    """The host of that name, or a new one with a free address."""
+def of_record(record: dict[str, str]) -> Host:
+    """The host an entry of the registry stands for."""
+    return Host(record["name"], record["address"], record.get("kind", CONTAINER))
+
+
+def find_or_choose(name: str, kind: str = CONTAINER) -> Host:
+    """The host of that name, or a new one with a free address; one of another kind is refused."""
     if not name.isalnum() or not name.islower() or len(name) > 20:
         raise TrialError(f"the host name {name!r} must be 1 to 20 lower-case letters and digits")
     existing = find(name)
     if existing is not None:
+        if existing.kind != kind:
+            raise TrialError(f"{name} is a {existing.kind} and a {kind} was asked for: `make down NAME={name}` first")
         return existing
     taken = {record["address"] for record in registered()}
     for last in [USUAL_ADDRESS.get(name, 10), *range(10, 250)]:
         address = f"{NET}.{last}"
         if address not in taken:
-            return Host(name, address)
+            return Host(name, address, kind)
     raise TrialError(f"all addresses of {NET}.0/24 are in use: remove trial hosts with `make down`")

@@ -29,10 +29,10 @@ def need(*tools: str) -> None:
 
 
 @contextlib.contextmanager
-def machine_lock() -> Iterator[None]:
-    """One change of bridge, registry or roots at a time on this machine."""
+def machine_lock(name: str = "lock") -> Iterator[None]:
+    """One change of bridge, registry or roots at a time on this machine; with a name, one of that."""
     STATE.mkdir(parents=True, exist_ok=True)
-    with (STATE / "lock").open("w", encoding="utf-8") as lock:
+    with (STATE / name).open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from pathlib import Path
 
 from trialhost.place import SOCKETS, Host
 from trialhost.shell import run as run_here
 
 
-def write_access(host: Host) -> None:
-    """Make the key, let it in, note the host's own keys, and write the ssh_config."""
+def let_in(host: Host) -> None:
+    """Make the key, let it into the host's root, and note the host's own keys."""
     host.folder.mkdir(parents=True, exist_ok=True)
-    SOCKETS.mkdir(mode=0o700, exist_ok=True)
-    key = host.folder / "id_ed25519"
+    key = _key(host)
     if not key.exists():
         run_here(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"recio-{host.name}", "-f", str(key)])
     allowed = host.root / "root/.ssh/authorized_keys"
@@ -26,13 +26,22 @@ def write_access(host: Host) -> None:
     host_keys = sorted((host.root / "etc/ssh").glob("ssh_host_*_key.pub"))
     known = "".join(f"{host.name},{host.address} {path.read_text(encoding='utf-8')}" for path in host_keys)
     (host.folder / "known_hosts").write_text(known, encoding="utf-8")
+
+
+def _key(host: Host) -> Path:
+    return host.folder / "id_ed25519"
+
+
+def write_config(host: Host) -> None:
+    """Write the ssh_config that reaches the host."""
+    SOCKETS.mkdir(mode=0o700, exist_ok=True)
     # The socket's path must stay under 108 characters, whatever the clone's path is.
     socket = SOCKETS / hashlib.sha256(str(host.folder).encode()).hexdigest()[:16]
     host.ssh_config.write_text(
         f"""Host {host.name} {host.address}
     HostName {host.address}
     User root
-    IdentityFile {key}
+    IdentityFile {_key(host)}
     IdentitiesOnly yes
     UserKnownHostsFile {host.folder / "known_hosts"}
     StrictHostKeyChecking yes

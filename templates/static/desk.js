@@ -61,12 +61,20 @@
     const shown = $$("#said p, #told p");
     for (const old of shown.slice(0, Math.max(0, shown.length - 4))) old.remove();
   }
+  // Back to where the focus was; what was there may have left the page meanwhile (an event ends) or be disabled (the stream is lost), and
+  // then the focus is not lost but near.
+  function refocus(before, near = $("main")) {
+    if (before?.isConnected) before.focus({ preventScroll: true });
+    if (before?.isConnected && document.activeElement === before) return;
+    near.tabIndex = -1;
+    near.focus({ preventScroll: true });
+  }
   function ask(title, text, yes) {
     const box = $("#ask"), before = document.activeElement;
     set($("#ask-title"), title); set($("#ask-text"), text); set($("#ask-yes"), yes);
     box.returnValue = "no";
     box.showModal();
-    return new Promise((done) => box.addEventListener("close", () => { before?.focus?.({ preventScroll: true }); done(box.returnValue === "yes"); }, { once: true }));
+    return new Promise((done) => box.addEventListener("close", () => { refocus(before); done(box.returnValue === "yes"); }, { once: true }));
   }
 
   // ---- ages: each .age past its limit says "old" and greys what it belongs to ([data-stale-group], its row, its panel)
@@ -89,7 +97,7 @@
     for (const el of $$("time[data-local]", root)) if (el.dataset.local) { set(el, f.time(el.dataset.local)); el.title = el.dateTime; }
   }
 
-  Object.assign(window.desk, { $, $$, set, tone, now, clockIs, on, tell, receive, paint, latest, say, ask, tick, localTimes });
+  Object.assign(window.desk, { $, $$, set, tone, now, clockIs, on, tell, receive, paint, latest, say, ask, refocus, tick, localTimes });
   localTimes();
   document.addEventListener("DOMContentLoaded", () => { tick(); setInterval(() => { if (performance.now() - ticked > 2 * TICK_MS) tick(); }, 250); });
   document.addEventListener("visibilitychange", () => { paint(); tick(); });

@@ -2,7 +2,7 @@
 // Not while one types, not in a dialog, not with Ctrl, Alt or Meta; <html data-keys="off"> (Settings, Look) turns all but ? off.
 "use strict";
 (() => {
-  const { $, $$, flipKill, turnLook } = window.desk, registered = new Map();
+  const { $, $$, flipKill, turnLook, refocus } = window.desk, registered = new Map();
   const box = $("#keys"), list = $("#keys-list");
   function key(keys, what, act, group = "Everywhere") { registered.set(keys, { what, act, group }); }
 
@@ -35,7 +35,7 @@
     }));
     const before = document.activeElement;
     box.showModal();
-    box.addEventListener("close", () => before?.focus?.({ preventScroll: true }), { once: true });
+    box.addEventListener("close", () => refocus(before), { once: true });
   }
   $("#keys-open")?.addEventListener("click", show);
 

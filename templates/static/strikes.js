@@ -1,7 +1,7 @@
 // The strike table from the stream: highest strike on top, the price's own row between; every strike on demand; arrow keys move in it.
 "use strict";
 (() => {
-  const { $, $$, f, set, tone, call, say, on, now, alive, latest, key } = window.desk;
+  const { $, $$, f, set, tone, call, say, on, now, alive, latest, key, refocus } = window.desk;
   const body = $("#strikes tbody"), marker = document.createElement("tr"), markerCell = document.createElement("td"), markerNote = document.createElement("span");
   const OLD_BOOK_S = 30, ALL_MS = 3000, rows = new Map(); // ticker -> tr, kept while the ticker is shown
   let shown = null, closes = Number($("#countdown").dataset.close) || 0, held = {};
@@ -69,7 +69,8 @@
     if (there.length !== wanted.length || there.some((tr, i) => tr !== wanted[i])) {
       const focus = document.activeElement?.closest?.("tr.strike")?.dataset.ticker, side = document.activeElement?.dataset?.order;
       body.replaceChildren(...wanted);
-      if (focus && rows.has(focus)) $(`[data-order="${side}"]`, rows.get(focus))?.focus({ preventScroll: true });
+      // of a strike that is gone not to another strike's button: Enter would ask for that one
+      if (focus) refocus(rows.has(focus) && $(`[data-order="${side}"]`, rows.get(focus)), $("#strikes"));
     }
     if (!wanted.length) body.innerHTML = '<tr class="empty"><td colspan="10">No strike table of this event yet.</td></tr>';
     alive(); // new buttons learn whether orders are on

@@ -15,7 +15,8 @@
       set(health, s.healthy ? "healthy" : s.state); health.className = `health ${s.healthy ? "good" : "bad"}`;
       set(cell("reason"), s.reason); set(cell("age"), s.age_s == null ? "–" : f.age(s.age_s));
       set(cell("pss"), number(s.pss_mb)); cell("pss").classList.toggle("bad", s.pss_mb > Number(tr.dataset.memory));
-      set(cell("cpu"), number(s.cpu_percent)); set(cell("restarts"), s.restarts == null ? "–" : String(s.restarts));
+      set(cell("cpu"), number(s.cpu_percent)); set(cell("files"), s.open_files == null ? "–" : String(s.open_files)); set(cell("threads"), s.threads == null ? "–" : String(s.threads));
+      set(cell("restarts"), s.restarts == null ? "–" : String(s.restarts));
       if (up) set(cell("up"), up[s.name] == null ? "–" : f.age(up[s.name]));
     }
     for (const el of $$("[data-tier]")) {

@@ -186,6 +186,17 @@ def test_the_page_is_run_by_keys_and_the_focus_is_never_lost(open_page: Any) -> 
     page.keyboard.press("Escape")
     expect(page.locator("#kill")).to_have_attribute("data-on", "false")
     assert page.evaluate("() => document.activeElement !== document.body"), "the focus is where it was"
+    # Under an open dialog an event may end and take its rows along, and a lost stream disables them.
+    for lost in ("button.remove()", "button.disabled = true"):
+        page.evaluate(
+            "() => { window.button = document.createElement('button'); document.querySelector('main').append(window.button);"
+            " window.button.focus(); }"
+        )
+        page.keyboard.press("k")
+        expect(page.locator("#ask-title")).to_have_text("Stop all entries?")
+        page.evaluate(f"() => {{ const button = window.button; {lost}; }}")
+        page.keyboard.press("Escape")
+        expect(page.locator("main")).to_be_focused()
     page.keyboard.press("g")
     page.keyboard.press("h")
     page.wait_for_url("**/history")

@@ -123,15 +123,17 @@ class Desk:
 
     def buy_filled(self, left_min_s: float = 15.0) -> dict[str, Any]:
         """Buy one contract, again while the price ran away before the order arrived; the open trade."""
-        for _ in range(5):
+        refused = []
+        for _ in range(12):
             answer = self.buy(self.wait_offer(left_min_s))
             assert answer.status == 200, answer
             if answer.body["state"] == "accepted":
                 trade = self.wait_entry(answer.body["trade_id"])
                 if trade["entry_count_e2"]:
                     return trade
-            time.sleep(2)
-        raise AssertionError(f"five orders in a row found nobody to trade with; the last: {answer}")
+            refused.append(answer.body["reason"] or "nobody to trade with at its limit")
+            time.sleep(1)
+        raise AssertionError(f"twelve orders in a row found nobody to trade with: {refused}")
 
     def wait_entry(self, trade_id: int) -> dict[str, Any]:
         """The trade when it is no longer pending."""

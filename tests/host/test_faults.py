@@ -37,8 +37,9 @@ def main_pid(remote: Remote, unit: str) -> int:
     return int(remote.show([unit], "MainPID")[unit]["MainPID"])
 
 
-@pytest.mark.parametrize("name", ["btc_price_watchdog", "trade_executor", "main_app"])
-def test_a_killed_service_comes_back_and_the_status_tells_the_truth(remote: Remote, name: str) -> None:
+def test_a_killed_service_comes_back_and_the_status_tells_the_truth(remote: Remote) -> None:
+    """Each of the twelve is killed in tests/faults; here it is what the command says a tenth of a second later."""
+    name = "trade_executor"
     unit = f"recio-{name}.service"
     before = main_pid(remote, unit)
     # Asked in the same breath: a service needs a second to restart, the next SSH command may be late.
@@ -48,23 +49,6 @@ def test_a_killed_service_comes_back_and_the_status_tells_the_truth(remote: Remo
     assert entry["reason"]
     wait_for(f"{name} healthy again", lambda: remote.service(name)["healthy"], 60)
     assert main_pid(remote, unit) not in (0, before)
-
-
-def test_a_hanging_service_is_restarted_by_its_watchdog(remote: Remote) -> None:
-    """Stopped, not dead: only the missing useful work shows it."""
-    unit = "recio-db_poller.service"
-    before = main_pid(remote, unit)
-    remote.out(f"kill -STOP {before}")
-    wait_for("the status to notice", lambda: not remote.service("db_poller")["healthy"], 30)
-    wait_for("the watchdog's restart", lambda: main_pid(remote, unit) not in (0, before), 60)
-
-
-def test_all_services_survive_a_restart_of_the_database(remote: Remote) -> None:
-    pids = {name: main_pid(remote, f"recio-{name}.service") for name in ("trade_manager", "main_app", "db_poller")}
-    remote.out("systemctl restart postgresql")
-    remote.wait_healthy(90)
-    after = {name: main_pid(remote, f"recio-{name}.service") for name in pids}
-    assert after == pids, "a database restart must not cost a service its life"
 
 
 @pytest.fixture

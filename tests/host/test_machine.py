@@ -9,7 +9,8 @@ import urllib.error
 import urllib.request
 
 import pytest
-from remote import Remote
+from desk import Desk
+from remote import Remote, wait_for
 from testinfra.host import Host
 
 from recio.contract import Contract
@@ -141,9 +142,48 @@ def test_plain_http_leads_to_https(facts: dict[str, str]) -> None:
     assert f"Location: https://{facts['address']}/" in answer
 
 
+def test_metrics_tell_what_must_be_renewed_and_cleared_in_time(remote: Remote, desk: Desk, contract: Contract) -> None:
+    remote.out("recio requests measure")  # as cron does
+
+    def told() -> dict[str, float]:  # system_monitor looks once a minute, from its own sandbox
+        lines = [
+            line.split() for line in desk.raw("/metrics").decode().splitlines() if line and not line.startswith("#")
+        ]
+        found = {words[0]: float(words[1]) for words in lines}
+        return found if "recio_certificate_expires_seconds" in found else {}
+
+    found = wait_for("a look at the certificate", told, 90, every_s=2)
+    assert 0 < found["recio_certificate_expires_seconds"] <= found["recio_certificate_lifetime_seconds"]
+    assert found["recio_security_updates_pending"] >= 0
+    assert 0 <= found["recio_package_lists_age_seconds"] < contract.upkeep.updates.lists_max_days * 86400
+    assert found['recio_service_open_files{service="db_poller",tier="system"}'] > 3
+
+
 def test_doctor_finds_nothing_wrong(remote: Remote) -> None:
     done = remote.host.run("recio doctor")
     assert done.rc == 0, done.stdout + done.stderr
+
+
+def test_doctor_names_what_is_ill_with_its_cure(remote: Remote) -> None:
+    key, drop_in = "/etc/recio/keys/web_key", "/run/systemd/system/recio-db_poller.service.d/other.conf"
+    remote.host.run("systemd-run --quiet --wait --unit=recio-test-ill /bin/false")
+    remote.out(
+        f"chmod 644 {key} && mkdir -p {drop_in.rpartition('/')[0]} && printf '[Service]\\nNice=19\\n' > {drop_in}"
+    )
+    remote.out("systemctl daemon-reload")
+    try:
+        done = remote.host.run("recio doctor")
+    finally:
+        remote.out(
+            f"chmod 600 {key}; rm -r {drop_in.rpartition('/')[0]}; systemctl reset-failed recio-test-ill; systemctl daemon-reload"
+        )
+    assert done.rc == 1
+    ill = [line for line in done.stdout.splitlines() if line.startswith("BAD")]
+    assert len(ill) == 2, done.stdout
+    units, rights = ill
+    assert "recio-test-ill.service failed" in units and f"recio-db_poller.service is changed by {drop_in}" in units
+    assert f"{key} is open to others (mode 644)" in rights
+    assert done.stdout.count("cure: ") == 2
 
 
 def test_cron_builds_the_model_at_night(remote: Remote) -> None:

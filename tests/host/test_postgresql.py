@@ -107,3 +107,16 @@ def test_its_memory_is_within_the_contract(remote: Remote, contract: Contract) -
         "kb=$(awk '/^Pss:/ {print $2}' /proc/$pid/smaps_rollup 2>/dev/null); total=$((total + ${kb:-0})); done; echo $total"
     )
     assert int(remote.out(script)) / 1024 <= contract.memory.postgresql_mb
+
+
+def test_a_server_that_does_not_read_our_settings_is_refused(remote: Remote) -> None:
+    """It would run with the distribution's defaults and without an archive. Asked of the files; the running server is not touched."""
+    cluster = remote.out("cat /etc/recio/postgresql-cluster").strip()
+    main = f"/etc/postgresql/{cluster}/postgresql.conf"
+    remote.out(f'cp -a {main} {main}.kept && sed -i "s/^include_dir = /#&/" {main}')
+    try:
+        done = remote.host.run(f"/usr/local/lib/recio/postgresql-apply {cluster.replace('/', '-')}")
+    finally:
+        remote.out(f"mv {main}.kept {main}")
+    assert done.rc == 1
+    assert f"{main} lacks the line include_dir = 'conf.d'" in done.stderr

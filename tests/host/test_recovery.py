@@ -50,6 +50,16 @@ def test_a_clean_restart_does_not_put_the_archive_to_sleep(remote: Remote, contr
     wait_for(f"{wal} in the archive", lambda: remote.sql(archived_it) == [["t"]], timeout_s + 45, every_s=2)
 
 
+def test_the_archive_goes_on_when_its_folder_was_replaced(remote: Remote, archived: None) -> None:
+    """A restore from a copy puts another folder in its place under the running server, which must reach the new one."""
+    remote.out("cd /var/backups/recio && cp -a wal wal.new && mv wal wal.old && mv wal.new wal && rm -r wal.old")
+    remote.sql("SELECT pg_logical_emit_message(true, 'recio', 'a segment with something in it')")
+    (wal,) = remote.sql("SELECT pg_walfile_name(pg_switch_wal())")[0]
+    archived_it = f"SELECT last_archived_wal >= '{wal}' FROM pg_stat_archiver"
+    wait_for(f"{wal} in the archive", lambda: remote.sql(archived_it) == [["t"]], 60)
+    assert remote.out(f"ls /var/backups/recio/wal/archive/recio/*/*/{wal}-*")
+
+
 def test_tables_that_live_for_seconds_are_not_logged(remote: Remote) -> None:
     rows = remote.sql(
         "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"

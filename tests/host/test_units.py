@@ -7,7 +7,8 @@ import math
 
 import pytest
 import yaml
-from conftest import PROJECT
+from desk import Desk
+from fixtures import PROJECT
 from remote import Remote, seconds
 
 from recio.contract import Contract
@@ -21,7 +22,7 @@ EXPOSURE_MAX = {"services": 1.5, "caddy": 1.6, "postgresql": 3.0}
 def shown(remote: Remote) -> dict[str, dict[str, str]]:
     properties = (
         "ActiveState SubState Type User Group Slice Nice CPUAffinity LimitNOFILE LimitAS WatchdogUSec CPUWeight "
-        "CPUQuotaPerSecUSec MemoryHigh MemoryMax MainPID NotifyAccess Restart NoNewPrivileges UnitFileState"
+        "CPUQuotaPerSecUSec TasksMax MemoryHigh MemoryMax MainPID NotifyAccess Restart NoNewPrivileges UnitFileState"
     )
     return remote.show([f"recio-{name}.service" for name in SERVICES], *properties.split())
 
@@ -59,8 +60,9 @@ def test_unit_declares_the_contract(name: str, shown: dict[str, dict[str, str]],
     core = row.get("core")
     assert unit["CPUAffinity"] == (str(core) if core is not None and core < cores else "")
     assert int(unit["LimitNOFILE"]) == limits["nofile"]
+    assert int(unit["TasksMax"]) == limits["threads"]
     assert int(unit["LimitAS"]) == limits["address_space_mb"] * mb
-    assert seconds(unit["WatchdogUSec"]) == 30
+    assert seconds(unit["WatchdogUSec"]) == 25
     quota = max(row["cpu_percent"] * cores * cpu["quota_factor"], cpu["quota_floor_percent"])
     assert seconds(unit["CPUQuotaPerSecUSec"]) == pytest.approx(min(math.ceil(quota), 100 * cores) / 100)
     assert int(unit["CPUWeight"]) == row["cpu_percent"] * 10
@@ -141,9 +143,31 @@ def test_twelve_are_healthy_and_within_memory(remote: Remote) -> None:
     status = remote.status()
     assert status["mode"] == "simulated"
     assert sorted(entry["name"] for entry in status["services"]) == SERVICES
-    expected = {"name", "tier", "state", "healthy", "reason", "age_s", "pss_mb", "cpu_percent", "restarts"}
+    expected = {
+        "name",
+        "tier",
+        "state",
+        "healthy",
+        "reason",
+        "age_s",
+        "pss_mb",
+        "cpu_percent",
+        "restarts",
+        "open_files",
+        "threads",
+    }
     for entry in status["services"]:
         assert expected <= set(entry)
         assert entry["tier"] == CONTRACT["services"][entry["name"]]["tier"]
         assert entry["state"] == "running"
         assert entry["pss_mb"] > 0
+        assert 3 < entry["open_files"] < CONTRACT["limits"]["nofile"] * CONTRACT["thresholds"]["files"]["warning"] / 100
+        assert (
+            1 <= entry["threads"] < CONTRACT["limits"]["threads"] * CONTRACT["thresholds"]["threads"]["warning"] / 100
+        )
+
+
+def test_the_page_tells_what_each_service_holds_open_though_its_user_may_not_look(desk: Desk) -> None:
+    found = {s["name"]: (s["open_files"], s["threads"]) for s in desk.get("/api/status")["services"]}
+    assert sorted(found) == SERVICES
+    assert all(files is not None and threads is not None for files, threads in found.values()), found

@@ -20,6 +20,7 @@ from recio.backup.errors import BackupError, Damaged
 from recio.backup.scratch import recovered
 from recio.backup.wal import Wal, info, pgbackrest
 from recio.store.db import connect
+from recio.store.schema import expected_revision
 
 __all__ = ["Recovered", "Server", "last_archived", "newest_segment_s", "parse_moment", "recover"]
 
@@ -140,11 +141,18 @@ def _check(wal: Wal, database: str, newest_segment: str | None) -> tuple[census.
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_walfile_name(pg_last_wal_replay_lsn()) AS reached")
             row = cursor.fetchone()
+            cursor.execute("SELECT version_num FROM public.schema_version")
+            schema = str(cursor.fetchone()["version_num"])
             cursor.execute("SELECT max(at) AS newest FROM live_data.btc_bars_1s")
             newest = cursor.fetchone()["newest"]
         found = census.take(connection)
     finally:
         connection.close()
+    if schema > expected_revision():
+        raise BackupError(
+            f"what was recovered is of schema {schema}, this release knows up to {expected_revision()}: deploy the release that made it,"
+            " or a newer one, first"
+        )
     if newest_segment and row["reached"] and row["reached"][8:] < newest_segment[8:]:
         raise Damaged(
             f"recovery ended in segment {row['reached'][8:]}, the archive goes on to {newest_segment[8:]}: a segment between them is"

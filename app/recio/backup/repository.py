@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import msgspec
 
 from recio.backup.crypt import Encryptor, Key
 from recio.backup.errors import BackupError, Damaged
+from recio.backup.lock import locked
 from recio.backup.manifest import MANIFEST, PAYLOAD, Kind, Manifest, read_manifest, signed
 
 __all__ = ["Entry", "Repository", "to_remove"]
@@ -74,18 +73,8 @@ class Repository:
     def locked(self, wait_s: float = 900.0) -> Iterator[None]:
         """One backup, restore test or restore at a time; BackupError when another does not end within ``wait_s``."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
-            until_s = time.monotonic() + wait_s
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > until_s:
-                        raise BackupError(
-                            f"another `recio backup` works in {self.folder}; try again when it is done"
-                        ) from None
-                    time.sleep(0.5)
+        busy = f"another `recio backup` works in {self.folder}; try again when it is done"
+        with locked(self.folder / ".lock", wait_s, busy):
             yield
 
     def entries(self) -> list[Entry]:

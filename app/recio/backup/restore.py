@@ -33,7 +33,7 @@ __all__ = ["Plan", "plan", "restore_database", "restore_files"]
 
 ADMIN = "dbname=postgres host=/var/run/postgresql user=postgres"
 # Rendered by the deploy from the inventory and this host's own facts: the backup's stay beside them, for comparison.
-_OWN = ("contract.yml", "settings.yml", "firewall.nft", "postgresql-cluster")
+_OWN = ("contract.yml", "settings.yml", "firewall.nft", "postgresql-cluster", "off_host.yml")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,10 @@ class Plan:
         return self.folder / self.manifests[kind].name / PAYLOAD
 
 
-def plan(folder: Path, key_file: Path, known_revision: str | None = None) -> Plan:
-    """Check everything a restore needs; BackupError or Damaged says what is missing, and nothing was changed."""
+def plan(
+    folder: Path, key_file: Path, known_revision: str | None = None, kinds: tuple[Kind, ...] = tuple(Kind)
+) -> Plan:
+    """Check everything a restore of ``kinds`` needs; BackupError or Damaged says what is missing, and nothing was changed."""
     key = read_key(key_file)
     if not folder.is_dir():
         raise BackupError(
@@ -61,11 +63,15 @@ def plan(folder: Path, key_file: Path, known_revision: str | None = None) -> Pla
         if entry.manifest is None:
             raise BackupError(f"{entry.why} (move it out of {folder} to restore from the others)")
         manifests[entry.manifest.kind] = entry.manifest  # oldest first: the newest stays
-    missing = [kind.value for kind in Kind if kind not in manifests]
+    missing = [kind.value for kind in kinds if kind not in manifests]
     if missing:
-        raise BackupError(f"{folder} holds no backup of the {' and '.join(missing)}; a restore needs all three")
+        needed = " and ".join(kind.value for kind in kinds)
+        raise BackupError(f"{folder} holds no backup of the {' and '.join(missing)}; a restore needs {needed}")
+    manifests = {kind: manifests[kind] for kind in kinds}
     for manifest in manifests.values():
         verify_folder(folder / manifest.name, key)
+    if Kind.DATABASE not in manifests:
+        return Plan(folder, manifests, key_file)
     known, schema = known_revision or expected_revision(), manifests[Kind.DATABASE].schema
     if schema > known:
         raise BackupError(

@@ -24,7 +24,18 @@ from recio.backup.errors import BackupError, Damaged
 from recio.backup.scratch import as_postgres
 from recio.contract import Contract
 
-__all__ = ["Base", "Wal", "base", "info", "pgbackrest", "repository_bytes", "setup"]
+__all__ = [
+    "Base",
+    "Wal",
+    "base",
+    "config_key_id",
+    "info",
+    "pgbackrest",
+    "repository_bytes",
+    "set_aside",
+    "setup",
+    "write_config",
+]
 
 _STANZA = "recio"
 _ARCHIVE_WAIT_S = 120
@@ -133,8 +144,8 @@ def setup(wal: Wal) -> bool:
     if changed:
         old = _key_id(was)
         if old not in ("", key.key_id) and wal.repository.exists():
-            _set_aside(wal.repository, old)
-        _write(wal.config, wanted)
+            set_aside(wal)
+        write_config(wal, key)
     for folder in (wal.repository, wal.lock):
         if not folder.is_dir():
             folder.mkdir(mode=0o700, parents=True)
@@ -151,10 +162,22 @@ def _key_id(text: str) -> str:
     return head.rpartition("backup key ")[2][:16] if "backup key " in head else ""
 
 
-def _set_aside(repository: Path, key_id: str) -> None:
-    for older in repository.parent.glob(f"{repository.name}.key-*"):
+def config_key_id(wal: Wal) -> str:
+    """Which key the archive is made with; empty when there is none yet."""
+    return _key_id(wal.config.read_text()) if wal.config.exists() else ""
+
+
+def set_aside(wal: Wal) -> None:
+    """Move the repository out of the way, in place of what was moved before; its name says which key reads it."""
+    for older in wal.repository.parent.glob(f"{wal.repository.name}.key-*"):
         shutil.rmtree(older)
-    repository.rename(repository.with_name(f"{repository.name}.key-{key_id}"))
+    key_id = config_key_id(wal) or "unknown"
+    wal.repository.rename(wal.repository.with_name(f"{wal.repository.name}.key-{key_id}"))
+
+
+def write_config(wal: Wal, key: Key) -> None:
+    """Write pgBackRest's configuration, readable by root and the server."""
+    _write(wal.config, _text(wal, key))
 
 
 def _write(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ import typer
 
 from recio.contract import Contract, load
 from recio.monitoring.backup import BackupStatus, complaint, read_status
+from recio.monitoring.off_host import configured_since_s, off_host_complaint, read_off_host
 
 __all__ = ["app"]
 
@@ -118,7 +119,12 @@ def list_backups(as_json: AsJson = False) -> None:
         }
         for entry in entries
     ]  # fmt: skip
-    wrong = complaint(read_status(), time.time(), contract.backup.max_age_h)
+    since_s = configured_since_s()
+    said = (
+        complaint(read_status(), time.time(), contract.backup.max_age_h),
+        off_host_complaint(time.time(), contract.backup.off_host.max_age_s),
+    )
+    wrong = "; ".join(filter(None, said))
     budget = contract.directories["backup"].size_mb * 1048576
     total = sum(r["size"] for r in rows) + archive["size"]
     if as_json:
@@ -129,6 +135,7 @@ def list_backups(as_json: AsJson = False) -> None:
             "budget": budget,
             "restore_test": test,
             "wal_test": status.wal_test,
+            "off_host": read_off_host() if since_s is not None else None,
             "wrong": wrong,
         }
         typer.echo(msgspec.json.encode(answer).decode())
@@ -150,6 +157,15 @@ def list_backups(as_json: AsJson = False) -> None:
             typer.echo(f"{what} {_age(last.at_s)} ago of {last.name}: {outcome}")
         else:
             typer.echo(f"{what}: none yet; `recio backup restore-test`")
+    if since_s is not None:
+        copied = read_off_host()
+        there = (
+            f"{_age(copied.reached_s)} behind at most, up to segment {copied.segment}"
+            if copied and copied.reached_s
+            else "nothing yet"
+        )
+        checked = f", compared by checksum {_age(copied.checked_s)} ago" if copied and copied.checked_s else ""
+        typer.echo(f"copy at {copied.target if copied else 'another machine'}: {there}{checked}")
     if wrong:
         typer.echo(typer.style(f"wrong: {wrong}", fg="red"))
     raise typer.Exit(1 if wrong else 0)
@@ -209,41 +225,27 @@ def key() -> None:
         typer.echo("changed" if ensure_key(Place.of(load()).key_file) else "unchanged")
 
 
-@app.command("restore")
-def restore(
-    folder: Annotated[Path, typer.Option("--from", help="Holds the backups of database, files and configuration.")],
-    key_file: Annotated[Path, typer.Option(help="The backup_key they were made with.")],
-    check: Annotated[bool, typer.Option("--check", help="Only check; change nothing.")] = False,
-) -> None:
-    """Bring this host back from backups; everything is checked first. Stop the services before: playbooks/restore.yml does it all."""
-    from recio.backup.operations import Place
-    from recio.backup.restore import plan, restore_database, restore_files
+def refuse_while_running(contract: Contract, wait_s: float = 60.0) -> None:
+    """End with exit status 1 while a service of the desk runs: nothing is put back under its hands.
 
-    contract = load()
-    with _clear():
-        chosen = plan(folder, key_file)
-        for manifest in chosen.manifests.values():
-            typer.echo(
-                f"good: {manifest.name} of {manifest.host}, {_age(manifest.made_s)} old, release {manifest.release}"
-            )
-        if check:
-            return
-        running = [name for name in contract.services if _runs(name)]
-        if running:
-            sys.exit(
-                f"recio: {', '.join(running)} still run; `systemctl stop recio.target` first, or use playbooks/restore.yml"
-            )
-        place = Place.of(contract)
-        with place.repository.locked():
-            found = restore_database(chosen, contract.database.name)
-            rows = ", ".join(f"{table.partition('.')[2]} {count.rows}" for table, count in found.tables.items())
-            typer.echo(f"database restored, the ledger is the recorded one: {rows}")
-            for kind, files in restore_files(chosen, place).items():
-                typer.echo(f"{kind} restored: {files} files")
-
-
-def _runs(service: str) -> bool:
+    One that stops just now is waited for: `systemctl stop recio.target` returns before the last of them has ended.
+    """
     from recio.monitoring.status import units
 
-    unit = units([service]).get(service)
-    return unit is not None and unit.pid != 0
+    until_s, names = time.monotonic() + wait_s, list(contract.services)
+    while True:
+        found = units(names)
+        if not found and Path("/run/systemd/system").exists():
+            sys.exit(
+                "recio: systemd does not say which services run; try again when `systemctl status recio.target` answers"
+            )
+        # one that systemd is about to start again has no process and runs all the same
+        ended = ("stopped", "failed")
+        alive = {name: unit.state for name, unit in found.items() if not unit.state.startswith(ended)}
+        if not alive:
+            return
+        if time.monotonic() > until_s or any(state != "stopping" for state in alive.values()):
+            sys.exit(
+                f"recio: {', '.join(alive)} still run; `systemctl stop recio.target` first, or use playbooks/restore.yml"
+            )
+        time.sleep(0.2)

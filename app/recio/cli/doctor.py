@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import typer
 
-from recio.contract import Contract, load
+from recio.cli import doctor_host as machine
+from recio.cli.doctor_host import Finding
+from recio.contract import Contract, load, unknown_figures
 from recio.contract.settings import Settings, load_settings
 from recio.monitoring.backup import complaint, read_status
 from recio.monitoring.exchange_keys import KEY_FILE, key_folder
-from recio.monitoring.host import measure
+from recio.monitoring.off_host import behind_s, configured_since_s, off_host_complaint, read_off_host
 from recio.monitoring.status import collect
 from recio.services.kill_switch import kill_reason
 from recio.services.reconciliation import unproven
 from recio.store.db import Database
 from recio.store.market_data import exchange_state
+from recio.store.notify_queries import targets
 from recio.store.proof import trades_with_log
 from recio.store.schema import require_schema
 from recio.trading.events import is_provable
 
-__all__ = ["doctor"]
+__all__ = ["doctor", "sign_of_life", "silence"]
 
-Finding = tuple[bool, str, str]  # well?, what was found, the cure
+_ALIVE_MAX_S = 300.0  # one goes out every minute; the other end waits some minutes before it calls somebody
 
 
 def _database(_contract: Contract, _settings: Settings) -> Finding:
@@ -68,28 +69,22 @@ def _ledger(_contract: Contract, settings: Settings) -> Finding:
     return not wrong, f"ledger: {told or f'{proven} trades are what their logs say'}", cure
 
 
+def _figures(_contract: Contract, _settings: Settings) -> Finding:
+    unknown = unknown_figures()
+    told = (
+        f"contract: this release does not know {', '.join(unknown[:5])}"
+        if unknown
+        else "contract: every figure is known"
+    )
+    return not unknown, told, "it was gone back to after a newer one: deploy again, or leave it; what it knows is held"
+
+
 def _kill(_contract: Contract, settings: Settings) -> Finding:
     try:
         why = kill_reason(Database("recio doctor"), settings.user_id)
     except Exception as failure:
         return False, f"kill switch: not known ({' '.join(str(failure).split())})", "see the database's line"
     return why is None, f"kill switch {'off' if why is None else 'on: ' + why}", "recio kill off --why REASON"
-
-
-def _disk(contract: Contract, _settings: Settings) -> Finding:
-    found, limit = measure(), contract.thresholds["disk"]
-    return found.disk_percent < limit.warning, f"disk {found.disk_percent:.0f} % full", limit.action
-
-
-def _clock(_contract: Contract, _settings: Settings) -> Finding:
-    if Path("/run/systemd/container").exists():
-        return True, "clock: a container's, kept by its host", ""
-    done = subprocess.run(  # noqa: S603
-        [shutil.which("timedatectl") or "timedatectl", "show", "-p", "NTPSynchronized", "--value"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    well = done.stdout.strip() == "yes"
-    return well, f"clock {'synchronised' if well else 'not synchronised'}", "systemctl restart systemd-timesyncd chrony"
 
 
 def _keys(_contract: Contract, settings: Settings) -> Finding:
@@ -109,8 +104,40 @@ def _backups(contract: Contract, _settings: Settings) -> Finding:
     return not wrong, f"backups: {wrong or 'made and verified'}", "recio backup list; recio backup now"
 
 
+def _off_host(contract: Contract, _settings: Settings) -> Finding:
+    if (since_s := configured_since_s()) is None:
+        return True, "copy on another machine: none is wanted (backup_off_host_target in the inventory)", ""
+    wrong = off_host_complaint(time.time(), contract.backup.off_host.max_age_s)
+    age_s = behind_s(read_off_host(), since_s, time.time())
+    return not wrong, f"copy on another machine: {wrong or f'{age_s:.0f} s behind at most'}", "recio backup off-host"
+
+
+def sign_of_life(_contract: Contract, settings: Settings) -> Finding:
+    cure = "look at it under Settings, Notifications; journalctl -u recio-notify; systemctl status recio-notify.timer"
+    try:
+        found = targets(Database("recio doctor"), settings.user_id)
+    except Exception as failure:
+        return False, f"sign of life: not known ({' '.join(str(failure).split())})", "see the database's line"
+    wanted = [target for target in found if target["is_heartbeat"] and target["enabled"]]
+    if not wanted:
+        return True, "sign of life: none is wanted (Settings, Notifications: an address heartbeat://…)", ""
+    wrong = [why for target in wanted if (why := silence(target, time.time()))]
+    return not wrong, f"sign of life: {'; '.join(wrong) or f'{len(wanted)} had it within {_ALIVE_MAX_S:.0f} s'}", cure
+
+
+def silence(target: Mapping[str, Any], now_s: float) -> str:
+    """Why a target had no sign of life lately; empty when it had one, or is so new that none was due."""
+    last = target["beat_at"]
+    quiet_s = now_s - (last or target["created_at"]).timestamp()
+    if quiet_s <= _ALIVE_MAX_S:
+        return ""
+    when = f"had none for {quiet_s / 60:.0f} min" if last else "never had one"
+    return f"{target['name']} {when}: {target['beat_answer'] or 'nobody has tried'}"
+
+
 _CHECKS: tuple[Callable[[Contract, Settings], Finding], ...] = (
-    _database, _services, _exchange, _ledger, _kill, _disk, _clock, _keys, _backups,
+    _database, _services, _figures, machine.units, _exchange, _ledger, _kill, machine.disk, machine.clock, machine.names, _keys,
+    machine.rights, machine.certificate, machine.security_updates, _backups, _off_host, sign_of_life,
 )  # fmt: skip
 
 

@@ -28,17 +28,19 @@ def _line(service: ServiceStatus, width: int) -> str:
     mark = typer.style("ok ", fg="green") if service.healthy else typer.style("BAD", fg="red", bold=True)
     memory = f"{service.pss_mb:6.1f}" if service.pss_mb is not None else "     -"
     cpu = f"{service.cpu_percent:5.1f}" if service.cpu_percent is not None else "    -"
+    files = "-" if service.open_files is None else service.open_files
+    threads = "-" if service.threads is None else service.threads
     restarts = "-" if service.restarts is None else service.restarts
     return (
         f"{mark} {service.name:<{width}} {service.tier:<8} {service.state:<10} {_age(service.age_s):>7}"
-        f" {memory} {cpu} {restarts:>3}  {service.reason}"
+        f" {memory} {cpu} {files:>5} {threads:>3} {restarts:>3}  {service.reason}"
     ).rstrip()
 
 
 def print_status(found: Status, budget_mb: int) -> None:
     """The table a person reads at 3 a.m."""
     width = max((len(s.name) for s in found.services), default=4)
-    typer.echo(f"    {'service':<{width}} tier     state       worked    PSS   cpu%  re  why not")
+    typer.echo(f"    {'service':<{width}} tier     state       worked    PSS   cpu% files thr  re  why not")
     for service in found.services:
         typer.echo(_line(service, width))
     known = [s.pss_mb for s in found.services if s.pss_mb is not None]

@@ -25,9 +25,9 @@ from recio.cli import (
     mode,
     model,
     monitor,
-    recovery,
     requests,
     research,
+    restoring,
     simulator,
     trade,
 )
@@ -44,7 +44,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(recovery.app, name="backup", help="Make, list, verify and restore backups; recover to any moment.")
+app.add_typer(restoring.app, name="backup", help="Make, list, verify and restore backups; recover to any moment.")
 app.command("status")(host.status)
 app.command("logs")(host.logs)
 app.command("restart")(host.restart)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recio.cli.backup import _clear, _runs, app
+from recio.cli.backup import _clear, app, refuse_while_running
 from recio.contract import load
 
 if TYPE_CHECKING:
     from recio.backup.recover import Server
+    from recio.backup.wal import Wal
 
-__all__ = ["app"]
+__all__ = ["app", "cluster_server"]
 
 
 @app.command("wal-setup")
@@ -53,13 +54,9 @@ def recover_cluster(
         typer.echo(f"good: {len(bases)} base backups, WAL up to {last_archived(wal)}")
         if check:
             return
-        running = [name for name in contract.services if _runs(name)]
-        if running:
-            sys.exit(
-                f"recio: {', '.join(running)} still run; `systemctl stop recio.target` first, or use playbooks/restore.yml"
-            )
+        refuse_while_running(contract)
         with Place.of(contract).repository.locked():
-            back = recover(wal, _server(wal.data.parent.name, wal.data.name), moment, contract.database.name)
+            back = recover(wal, cluster_server(wal), moment, contract.database.name)
         rows = ", ".join(f"{table.partition('.')[2]} {count.rows}" for table, count in back.ledger.tables.items())
         newest = f"{back.newest:%Y-%m-%d %H:%M:%S} UTC" if back.newest else "unknown: it holds no price"
         typer.echo(
@@ -73,11 +70,12 @@ def recover_cluster(
             typer.echo(f"what was there before lies in {back.aside}: remove it when you no longer want it")
 
 
-def _server(version: str, name: str) -> Server:
+def cluster_server(wal: Wal) -> Server:
+    """The host's own cluster, by its unit."""
     from recio.backup.errors import BackupError
     from recio.backup.recover import Server
 
-    unit = f"postgresql@{version}-{name}.service"
+    unit = f"postgresql@{wal.data.parent.name}-{wal.data.name}.service"
 
     def systemctl(verb: str) -> None:
         done = subprocess.run(["systemctl", verb, unit], capture_output=True, text=True, check=False)  # noqa: S603, S607

@@ -40,10 +40,10 @@ def list_requests() -> None:
 
 @app.command("measure")
 def measure() -> None:
-    """Read every figure of the contract and the traffic by source, for the System page; cron does it every ten minutes."""
+    """Read every figure of the contract the traffic by source and the updates that wait; cron does it every ten minutes."""
     from recio.contract.clauses import figures
     from recio.contract.settings import load_settings
-    from recio.monitoring import traffic
+    from recio.monitoring import traffic, updates
     from recio.monitoring.held import DatabaseFacts, hold
     from recio.store.system import database_facts, readings, save_readings
 
@@ -56,6 +56,7 @@ def measure() -> None:
     rows = {
         path: {"figure": wanted[path], "measured": held.measured, "holds": held.holds} for path, held in found.items()
     }
+    updates.keep(updates.look(updates.read_updates()))
     save_readings(db, msgspec.to_builtins(rows), rates, counted)
     out = sum(held.holds is False for held in found.values())
     typer.echo(f"{len(found)} figures read, {out} out of contract")

@@ -1,6 +1,6 @@
 """The resource contract: limits, ports, budgets and thresholds, typed; one import for all of them."""
 
-from recio.contract.load import ContractError, load, parse
+from recio.contract.load import ContractError, load, parse, unknown_figures
 from recio.contract.model import Contract, Directory, Health, Service, Threshold, Tier, TierName
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "TierName",
     "load",
     "parse",
+    "unknown_figures",
 ]

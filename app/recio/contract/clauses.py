@@ -31,15 +31,21 @@ _REFUSED = "unit/playbooks/test_filters.py::test_a_host_that_cannot_be_it_is_ref
 _SAID = "unit/playbooks/test_filters.py::test_below_the_recommendation_is_said_not_refused"
 _DECLARED = "host/test_units.py::test_unit_declares_the_contract"
 _PROCESS = "host/test_units.py::test_process_has_what_its_unit_declares"
-_SHOWN = (
-    "host/test_contract.py::test_every_figure_is_measured_or_says_why_not"  # measured; whether it holds is not asked
-)
 _HOLDS = "host/test_contract.py::test_what_is_out_of_contract_is_known"
 _HEALTH = "unit/monitoring/test_status.py::test_everything_but_a_fresh_proof_of_this_process_is_unhealthy"
-_ALARM = "unit/monitoring/test_host.py::test_rises_only_after_readings_in_a_row"
+_ALARM = "unit/monitoring/test_thresholds.py::test_rises_only_after_it_lasted"
+_ENDS = "unit/monitoring/test_thresholds.py::test_does_not_flap_on_the_edge_and_ends_where_the_contract_says"
+_LEAK = (
+    "integration/services/test_watched_services.py::test_a_service_that_leaks_files_is_an_incident_that_ends_with_it"
+)
+_EXPIRES = "integration/services/test_upkeep.py::test_a_certificate_that_is_not_renewed_is_an_incident_until_it_is"
+_UPDATES = "unit/monitoring/test_security_updates.py::test_a_person_is_called_when_it_waits_too_long_or_nobody_can_know"
+_GROWS = "integration/services/test_growth.py::test_a_database_that_would_reach_its_budget_soon_is_an_incident_until_there_is_room"
+_PACED = "integration/hosting/test_pace.py::test_a_service_that_never_stops_failing_is_not_given_up_and_stays_under_its_restarts_an_hour"
 _LISTENS = "host/test_machine.py::test_main_app_database_and_simulator_listen_on_loopback"
 _ROOTS = "unit/monitoring/test_dependencies.py::test_one_failure_below_is_the_root_and_the_rest_its_victims"
 _MISSING = "host/test_backup.py::test_a_missing_backup_is_an_incident_and_a_good_one_ends_it"
+_OFF_HOST = "host/test_off_host.py::test_a_target_that_cannot_be_reached_is_an_incident_and_its_return_ends_it"
 _WAL = "integration/backup/test_wal.py"
 _PG = "host/test_postgresql.py"
 _PG_MEMORY = f"{_PG}::test_its_memory_is_within_the_contract"
@@ -63,6 +69,8 @@ CLAUSES: tuple[Clause, ...] = (
     Clause("memory.*", "nothing", _HOLDS, "Measured and shown; the kernel divides what is left."),
     Clause("limits.nofile", "LimitNOFILE of every unit", _PROCESS),
     Clause("limits.address_space_mb", "LimitAS of every unit", _PROCESS),
+    Clause("limits.threads", "TasksMax of every unit", _DECLARED),
+    Clause("restarts.*", "ExecStartPre of every unit", _PACED),
     Clause("python_gc", "gc.set_threshold at every service's start", "host/test_contract.py::test_services_collect_garbage_as_asked"),
     Clause("lru_cache_size", "no cache of the code is larger", "unit/contract/test_clauses.py::test_no_cache_is_larger_than_asked"),
     Clause("pool.max", "an incident above it", _HOLDS),
@@ -89,15 +97,26 @@ CLAUSES: tuple[Clause, ...] = (
     Clause("database.schemas", "the first migration creates them", f"{_PG}::test_schemas_are_the_contracts"),
     Clause("database.trades_table", "the first migration creates it", f"{_PG}::test_users_trades_0001_is_a_partition"),
     Clause("postgresql.settings.*", "postgresql.conf", f"{_PG}::test_settings_are_the_contracts"),
+    Clause(
+        "thresholds.disk.action", "the incident names it, and what is past its age is removed at once",
+        "integration/services/test_threshold_incidents.py::test_a_full_disk_has_what_is_past_its_age_removed_at_once_and_logged",
+    ),
     Clause("thresholds.*.action", "the incident names it", _ASKED),
-    Clause("thresholds.latency.*", "the page and `recio doctor` show it; no incident yet", _SHOWN),
+    Clause("thresholds.*.clear_*", "where the incident ends", _ENDS),
+    Clause("thresholds.latency.*", "kalshi_api_watchdog opens and closes an incident", _ALARM),
+    Clause("thresholds.files.*", "system_monitor opens and closes an incident for each service", _LEAK),
+    Clause("thresholds.threads.*", "system_monitor opens and closes an incident for each service", _LEAK),
     Clause("thresholds.*", "system_monitor opens and closes an incident", _ALARM),
     Clause("backup.base.keep_full", "pgBackRest's retention", f"{_WAL}::test_retention_is_the_contracts"),
     Clause("backup.base.share_mb", "the older base goes early above it", f"{_WAL}::test_above_its_share_the_older_base_goes"),
     Clause("backup.*.at", "cron", "host/test_backup.py::test_cron_runs_them_when_the_contract_says"),
     Clause("backup.*.keep_days", "retention of `recio backup`", "unit/backup/test_backup_retention.py::test_what_is_past_its_days_goes"),
     Clause("backup.*.name", "the backup's file name", "host/test_backup.py::test_three_backups_are_made_verified_and_listed"),
+    Clause("backup.off_host.max_age_s", "an incident when the copy on another machine is older, where one is wanted", _OFF_HOST),
     Clause("backup.max_age_h", "an incident when older", _MISSING),
+    Clause("upkeep.certificate.*", "system_monitor opens and closes an incident, by a handshake with the own port", _EXPIRES),
+    Clause("upkeep.updates.*", "system_monitor opens and closes an incident; root looks every ten minutes", _UPDATES),
+    Clause("upkeep.growth.*", "db_poller opens and closes an incident, the System page tells the forecast", _GROWS),
     Clause("future_v3.*", "nothing", _ASKED, "Promised for the next version; nothing of it is deployed."),
     Clause("version", "the loader refuses another", "unit/contract/test_contract.py::test_a_wrong_contract_is_refused_by_name"),
 )  # fmt: skip

@@ -13,7 +13,7 @@ import yaml
 
 from recio.contract.model import Contract, Directory, Service, Threshold, Tier
 
-__all__ = ["DEFAULT_PATH", "EXTERNALS", "ContractError", "load", "parse"]
+__all__ = ["DEFAULT_PATH", "EXTERNALS", "ContractError", "load", "parse", "unknown_figures"]
 
 DEFAULT_PATH = "/etc/recio/contract.yml"
 EXTERNALS = frozenset({"postgresql", "exchange", "price_feed"})  # what a service may depend on beside the twelve
@@ -26,21 +26,52 @@ class ContractError(ValueError):
 
 
 def load(path: str | None = None) -> Contract:
-    """The contract at ``path``, or RECIO_CONTRACT, or /etc/recio/contract.yml; raises ContractError."""
+    """The contract at ``path``, or RECIO_CONTRACT, or /etc/recio/contract.yml; raises ContractError.
+
+    Figures that only a newer release knows are left out: it may have written the file and then been taken back.
+    """
+    text, place = _read(path)
+    try:
+        return parse(text, place)
+    except ContractError:
+        # Imported where it is needed, once in the life of a host: it would stay in the memory of all twelve.
+        from recio.contract.newer import known_part
+
+        known, unknown = known_part(_yaml(text, place), Contract)
+        if not unknown:
+            raise
+        return _checked(known, place)
+
+
+def unknown_figures(path: str | None = None) -> list[str]:
+    """The paths of figures in the host's contract that this release does not know; raises ContractError."""
+    from recio.contract.newer import known_part
+
+    text, place = _read(path)
+    return known_part(_yaml(text, place), Contract)[1]
+
+
+def _read(path: str | None) -> tuple[str, str]:
     place = path or os.environ.get("RECIO_CONTRACT", DEFAULT_PATH)
     try:
-        text = Path(place).read_text()
+        return Path(place).read_text(), place
     except OSError as error:
         raise ContractError(f"cannot read {place}: {error.strerror}; deploy writes it") from error
-    return parse(text, place)
 
 
 def parse(text: str, where: str = "contract") -> Contract:
-    """The contract in ``text`` (YAML); ``where`` is named in errors."""
+    """The contract in ``text`` (YAML), to the letter: an unknown key is refused; ``where`` is named in errors."""
+    return _checked(_yaml(text, where), where)
+
+
+def _yaml(text: str, where: str) -> Any:
     try:
-        raw = yaml.load(text, yaml.CSafeLoader)
+        return yaml.load(text, yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise ContractError(f"{where}: not YAML: {' '.join(str(error).split())}; {_HOME}") from error
+
+
+def _checked(raw: Any, where: str) -> Contract:
     try:
         contract = msgspec.convert(raw, Contract)
     except msgspec.ValidationError as error:
@@ -87,6 +118,8 @@ def _contradictions(contract: Contract) -> Iterator[str]:
     for name, threshold in contract.thresholds.items():
         if not threshold.clear_warning <= threshold.warning < threshold.critical:
             yield f"thresholds.{name}: clear_warning <= warning < critical must hold"
+    if contract.upkeep.growth.clear_days < contract.upkeep.growth.warning_days:
+        yield "upkeep.growth: warning_days <= clear_days must hold"
     if contract.pool.min > contract.pool.max:
         yield f"pool.min {contract.pool.min} is above pool.max {contract.pool.max}"
 

@@ -94,6 +94,19 @@ class Limits(Struct, frozen=True):
 
     nofile: Count
     address_space_mb: Megabytes
+    threads: Count
+
+
+class Restarts(Struct, frozen=True):
+    """``free`` failures within ``window_s`` are restarted at once, each one more waits twice as long, up to ``most_s``.
+
+    ``per_hour`` is what a service that never stops failing comes to.
+    """
+
+    free: Count
+    window_s: Count
+    most_s: Count
+    per_hour: Count
 
 
 class Pool(Struct, frozen=True):
@@ -197,6 +210,12 @@ class RestoreTestJob(Struct, frozen=True):
     at: Annotated[str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
+class OffHostJob(Struct, frozen=True):
+    """``max_age_s`` is how far the copy on another machine may be behind, where there is one."""
+
+    max_age_s: Count
+
+
 class Backup(Struct, frozen=True):
     """The three backups, the proof that they restore, and the age at which a missing one is an incident."""
 
@@ -205,7 +224,43 @@ class Backup(Struct, frozen=True):
     configuration: BackupJob
     base: BaseJob
     restore_test: RestoreTestJob
+    off_host: OffHostJob
     max_age_h: Count
+
+
+class CertificateRule(Struct, frozen=True):
+    """The page's certificate has too little left: fewer days, or for one that lives shortly a smaller share of its life."""
+
+    warning_days: Count
+    critical_days: Count
+    warning_left_percent: Percent
+    critical_left_percent: Percent
+
+
+class UpdatesRule(Struct, frozen=True):
+    """A person must look: a security update has waited longer, or the lists that would name it are older."""
+
+    pending_max_days: Count
+    lists_max_days: Count
+
+
+class GrowthRule(Struct, frozen=True):
+    """The database's folder would reach its budget in less than ``warning_days``; it is well again from ``clear_days`` on.
+
+    Younger samples than ``samples_min_h`` say nothing: on its first days a desk fills its tables.
+    """
+
+    samples_min_h: Count
+    warning_days: Count
+    clear_days: Count
+
+
+class Upkeep(Struct, frozen=True):
+    """What must be renewed or cleared in time."""
+
+    certificate: CertificateRule
+    updates: UpdatesRule
+    growth: GrowthRule
 
 
 class FutureV3(Struct, frozen=True):
@@ -228,6 +283,7 @@ class Contract(Struct, frozen=True):
     limits: Limits
     python_gc: tuple[int, int, int]
     lru_cache_size: Count
+    restarts: Restarts
     pool: Pool
     services: dict[str, Service]
     ports: dict[str, Port]
@@ -238,6 +294,7 @@ class Contract(Struct, frozen=True):
     postgresql: Postgresql
     thresholds: dict[str, Threshold]
     backup: Backup
+    upkeep: Upkeep
     future_v3: FutureV3
 
     def tier(self, name: TierName) -> dict[str, Service]:

@@ -109,6 +109,10 @@ class Feed:
             return False
         return True
 
+    def renew(self) -> None:
+        """Leave this connection and make another: for an owner who knows that it does not bring what was asked for."""
+        self._drop()
+
     def close(self) -> None:
         """End the thread and the connection; waits up to 3 s."""
         self._ended.set()

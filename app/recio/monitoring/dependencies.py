@@ -1,11 +1,11 @@
-"""Which failure causes which: the root among the unhealthy services of a dependency graph."""
+"""Which failure causes which: the root among the unhealthy services of a dependency graph; and who ended between two looks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Conclusion", "conclude"]
+__all__ = ["Conclusion", "conclude", "restarted"]
 
 
 @dataclass(frozen=True)
@@ -30,3 +30,11 @@ def conclude(unhealthy: Sequence[str], depends_on: Mapping[str, Sequence[str]]) 
     roots = tuple(sorted(name for name in bad if not (needs(name, frozenset({name})) & bad)))
     affected = tuple(sorted(n for n in depends_on if n not in roots and needs(n, frozenset({n})) & set(roots)))
     return Conclusion(roots, affected)
+
+
+def restarted(before: Mapping[str, int], now: Mapping[str, int | None]) -> dict[str, int]:
+    """Services that systemd restarted between two looks, each with its count now.
+
+    A count falls when a person starts the unit anew; then, and at the first look, nothing can be said.
+    """
+    return {name: count for name, count in now.items() if count is not None and count > before.get(name, count)}

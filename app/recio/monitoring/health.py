@@ -39,6 +39,8 @@ class Report(msgspec.Struct, frozen=True):
     version: str
     mode: str
     gc_threshold: tuple[int, ...] = ()
+    open_files: int | None = None
+    threads: int | None = None
 
 
 def run_dir(service: str) -> Path:

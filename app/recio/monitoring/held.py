@@ -21,8 +21,9 @@ from recio.contract import Contract
 from recio.monitoring.backup import HOUR_S, KINDS, read_status
 from recio.monitoring.health import read_report
 from recio.monitoring.host import measure
+from recio.monitoring.off_host import behind_s, configured_since_s, read_off_host
 from recio.monitoring.process import pss_kb
-from recio.monitoring.status import ServiceStatus, collect, units
+from recio.monitoring.status import ServiceStatus, collect, limit_shares, units
 
 __all__ = ["DatabaseFacts", "Held", "hold"]
 
@@ -111,6 +112,16 @@ def _hardware(seen: _Seen, figure: Any, what: str, column: str) -> Held:
 
 
 def _threshold(seen: _Seen, figure: Any, metric: str) -> Held:
+    if metric in ("files", "threads"):
+        shares = {
+            s.name: share
+            for s in seen.services.values()
+            if (share := limit_shares(s, seen.contract)[metric]) is not None
+        }
+        if not shares:
+            return Held("no service runs")
+        most = max(shares, key=lambda name: shares[name])
+        return Held(f"{shares[most]:.1f} % ({most})", shares[most] < figure)
     if metric == "latency":
         latency = seen.database.latency_ms if seen.database else None
         return _most(latency, figure, " ms", "the exchange has not answered yet")
@@ -149,6 +160,9 @@ def _service(seen: _Seen, figure: Any, name: str, what: str) -> Held:
 
 
 def _limit(seen: _Seen, figure: Any, what: str) -> Held:
+    if what == "threads":
+        declared = {_property(name, "TasksMax") for name in seen.units}
+        return Held(", ".join(sorted(declared)), declared == {str(figure)})
     row, factor = {"nofile": ("Max open files", 1), "address_space_mb": ("Max address space", MB)}[what]
     found = set()
     for unit in seen.units.values():
@@ -226,6 +240,13 @@ def _backup_age(seen: _Seen, figure: Any) -> Held:
     return _most(max(ages), figure, " h")
 
 
+def _off_host_age(seen: _Seen, figure: Any) -> Held:
+    since_s = configured_since_s()
+    if since_s is None:
+        return Held("no other machine is named")
+    return _most(behind_s(read_off_host(), since_s, time.time()), figure, " s")
+
+
 def _cron(seen: _Seen, figure: Any) -> Held:
     hour, minute = (int(part) for part in str(figure).split(":"))
     lines = [line.split() for path in Path("/etc/cron.d").glob("recio*") for line in path.read_text().splitlines()]
@@ -284,6 +305,7 @@ _MEASURES: tuple[tuple[str, Callable[..., Held]], ...] = (
     (r"postgresql\.settings\.(.+)", _setting),
     (r"thresholds\.(\w+)\.(?:warning|critical)", _threshold),
     (r"backup\.max_age_h", _backup_age),
+    (r"backup\.off_host\.max_age_s", _off_host_age),
     (r"backup\.\w+\.at", _cron),
 )  # fmt: skip
 

@@ -1,19 +1,21 @@
-"""The host's own figures, and what they mean against the contract's thresholds, with hysteresis."""
+"""The host's own figures; what they mean against the contract's thresholds is `thresholds`' business."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
-__all__ = ["Alarm", "Level", "Measurement", "measure"]
+__all__ = ["Measurement", "inodes_percent", "measure", "pressure_percent"]
 
-_CLEAR_BELOW = 0.9  # an alarm clears at 90 % of its threshold, so that a figure on the edge does not flap
+_PRESSURE = {"cpu": "cpu", "memory": "memory", "disk": "io"}  # our name of the resource -> the kernel's
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Percentages of the whole host; bytes a second since the last call are in ``detail``."""
+    """Percentages of the whole host. ``detail``: megabytes since boot by way, load, and what the kernel would not tell is not in it."""
 
     cpu_percent: float
     memory_percent: float
@@ -36,34 +38,26 @@ def measure(path: str = "/") -> Measurement:
             "load_1m": load[0],
             "sent_mb": network.bytes_sent / 1048576,
             "received_mb": network.bytes_recv / 1048576,
-        },
+        }
+        | {f"pressure_{name}_percent": share for name in _PRESSURE if (share := pressure_percent(name)) is not None}
+        | ({} if (inodes := inodes_percent(path)) is None else {"inodes_percent": inodes}),
     )
 
 
-Level = str  # '' | 'warning' | 'critical'
+def pressure_percent(resource: str, folder: Path = Path("/proc/pressure")) -> float | None:
+    """Share of the last minute in which something waited for ``resource`` (cpu, memory, disk); None where the kernel does not count it.
+
+    The ``some`` line's ``avg60``: https://docs.kernel.org/accounting/psi.html
+    """
+    try:
+        lines = (folder / _PRESSURE[resource]).read_text().splitlines()
+        words = next(line.split() for line in lines if line.startswith("some "))
+        return float(next(word for word in words if word.startswith("avg60=")).removeprefix("avg60="))
+    except (OSError, ValueError, StopIteration):
+        return None
 
 
-@dataclass
-class Alarm:
-    """One metric's alarm: raised after ``hold`` readings over a threshold in a row, cleared well below it."""
-
-    warning: float
-    critical: float
-    hold: int = 3
-    level: Level = ""
-    _over: int = field(default=0, repr=False)
-
-    def read(self, value: float) -> Level:
-        """Take a reading; gives the level that now stands."""
-        seen = "critical" if value >= self.critical else "warning" if value >= self.warning else ""
-        if seen and (seen != self.level):
-            self._over += 1
-            if self._over >= self.hold and not (self.level == "critical" and value >= self.critical * _CLEAR_BELOW):
-                self.level, self._over = seen, 0
-        elif not seen and self.level:
-            self._over = 0
-            if value < self.warning * _CLEAR_BELOW:
-                self.level = ""
-        else:
-            self._over = 0
-        return self.level
+def inodes_percent(path: str = "/") -> float | None:
+    """Share of the file system's inodes in use: full at 100 whatever space is left. None where it has no fixed number of them."""
+    found = os.statvfs(path)
+    return 100.0 * (1.0 - found.f_ffree / found.f_files) if found.f_files else None

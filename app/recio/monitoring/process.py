@@ -1,11 +1,14 @@
-"""What the kernel says of one process, straight from /proc: memory as PSS, CPU time."""
+"""What the kernel says of one process, straight from /proc: memory as PSS, CPU time, open files, threads.
+
+Memory and open files of another process are told to root alone: every service measures its own, and its report carries them.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["CpuMeter", "cpu_seconds", "pss_kb"]
+__all__ = ["CpuMeter", "cpu_seconds", "open_files", "pss_kb", "threads"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -29,6 +32,23 @@ def cpu_seconds(pid: int | str = "self") -> float | None:
     except OSError:
         return None
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def open_files(pid: int | str = "self") -> int | None:
+    """How many file descriptors a process holds, sockets included; None when the kernel will not tell."""
+    try:
+        found = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return None
+    return found - (pid == "self")  # the one that read the list
+
+
+def threads(pid: int | str = "self") -> int | None:
+    """How many threads a process has; None when it is gone, or hidden."""
+    try:
+        return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return None
 
 
 class CpuMeter:

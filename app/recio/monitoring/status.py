@@ -19,9 +19,9 @@ import msgspec
 from recio import release
 from recio.contract import Contract
 from recio.monitoring.health import Report, read_report
-from recio.monitoring.process import pss_kb
+from recio.monitoring.process import open_files, pss_kb, threads
 
-__all__ = ["ServiceStatus", "Status", "Unit", "collect", "judge", "units"]
+__all__ = ["ServiceStatus", "Status", "Unit", "collect", "judge", "limit_shares", "units"]
 
 _REPORT_MAX_AGE_S = 10.0
 _PROPERTIES = ("Id", "ActiveState", "SubState", "MainPID", "NRestarts", "Result")
@@ -47,6 +47,8 @@ class ServiceStatus(msgspec.Struct, frozen=True):
     pss_mb: float | None
     cpu_percent: float | None
     restarts: int | None
+    open_files: int | None = None
+    threads: int | None = None
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -66,7 +68,7 @@ def _state(active: str, sub: str, result: str) -> str:
     if active == "active":
         return "running" if sub == "running" else sub
     if active == "activating":
-        return "restarting" if sub == "auto-restart" else "starting"
+        return {"auto-restart": "restarting", "start-pre": "waiting after failures"}.get(sub, "starting")
     if active == "failed":
         return f"failed ({result})" if result not in ("", "success") else "failed"
     return {"inactive": "stopped", "deactivating": "stopping"}.get(active, active or "unknown")
@@ -104,8 +106,8 @@ def judge(name: str, tier: str, unit: Unit | None, report: Report | None, now_s:
         reason = f"silent for {now_s - report.at_s:.0f} s"
     elif not report.healthy:
         reason = report.reason
-    measured = pss_kb(unit.pid) if unit and unit.pid else None
-    kilobytes = measured if measured is not None else (report.pss_kb if report and mine else None)
+    pid, own = (unit.pid if unit else 0), (report if mine else None)
+    kilobytes = _told(pss_kb(pid) if pid else None, own.pss_kb if own else None)
     return ServiceStatus(
         name=name,
         tier=tier,
@@ -114,9 +116,25 @@ def judge(name: str, tier: str, unit: Unit | None, report: Report | None, now_s:
         reason=reason,
         age_s=round(now_s - report.useful_s, 1) if report and report.useful_s is not None else None,
         pss_mb=round(kilobytes / 1024, 1) if kilobytes is not None else None,
-        cpu_percent=round(report.cpu_percent, 1) if report and mine and report.cpu_percent is not None else None,
+        cpu_percent=round(own.cpu_percent, 1) if own and own.cpu_percent is not None else None,
         restarts=unit.restarts if unit else None,
+        open_files=_told(open_files(pid) if pid else None, own.open_files if own else None),
+        threads=_told(threads(pid) if pid else None, own.threads if own else None),
     )
+
+
+def _told(measured: int | None, reported: int | None) -> int | None:
+    """What the kernel tells now, to whom it tells it (root); else what the process last measured of itself."""
+    return reported if measured is None else measured
+
+
+def limit_shares(service: ServiceStatus, contract: Contract) -> dict[str, float | None]:
+    """How much of its limits a service uses, in percent: ``files`` of limits.nofile, ``threads`` of limits.threads."""
+    limits = contract.limits
+    return {
+        "files": None if service.open_files is None else 100.0 * service.open_files / limits.nofile,
+        "threads": None if service.threads is None else 100.0 * service.threads / limits.threads,
+    }
 
 
 def collect(contract: Contract, mode: str, known: Mapping[str, Unit] | None = None) -> Status:

@@ -3,6 +3,7 @@
 email     smtps://user:password@mail.example:465/?from=desk@example&to=me@example   (smtp://…:587 takes STARTTLS)
 telegram  telegram://BOT-TOKEN/CHAT-ID
 ntfy      ntfy://ntfy.sh/TOPIC            webhook   https://host/path
+heartbeat heartbeat://hc-ping.com/UUID    (a dead-man's switch: asked for by GET over HTTPS; on this machine over HTTP)
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _KINDS = {
     "ntfy": "ntfy",
     "http": "webhook",
     "https": "webhook",
+    "heartbeat": "heartbeat",
 }
 
 
@@ -73,7 +75,8 @@ def parse(text: str) -> Address:
     kind = _KINDS.get(parts.scheme)
     if kind is None or kind == "telegram" or not parts.hostname:
         raise AddressError(
-            "write smtps://user:password@host/?from=…&to=…, telegram://BOT-TOKEN/CHAT-ID, ntfy://host/topic or https://host/path"
+            "write smtps://user:password@host/?from=…&to=…, telegram://BOT-TOKEN/CHAT-ID, ntfy://host/topic, https://host/path or"
+            " heartbeat://host/path"
         )
     query = parse_qs(parts.query)
     sender, to = query.get("from", [""])[0], query.get("to", [""])[0]
@@ -81,10 +84,12 @@ def parse(text: str) -> Address:
         raise AddressError("an e-mail address needs ?from=…&to=… with one address each")
     if kind == "ntfy" and not re.fullmatch(r"/[A-Za-z0-9_\-]{1,64}", parts.path):
         raise AddressError("ntfy needs one topic: ntfy://host/topic, of letters, digits, - and _")
-    path = parts.path + (f"?{parts.query}" if parts.query and kind == "webhook" else "")
+    path = parts.path + (f"?{parts.query}" if parts.query and kind in ("webhook", "heartbeat") else "")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     secrets = tuple(s for s in (password, parts.password or "", path if kind != "email" and len(path) > 1 else "") if s)
-    hint = f"{to} by {parts.hostname}" if kind == "email" else parts.hostname
+    hint = {"email": f"{to} by {parts.hostname}", "heartbeat": f"sign of life at {parts.hostname}"}.get(
+        kind, parts.hostname
+    )
     return Address(kind, parts.scheme, parts.hostname, port, path, user, password, sender, to, hint, secrets)
 
 

@@ -36,6 +36,8 @@ def send(
             said = _mail(to, title, body)
         elif to.kind == "telegram":
             said = _telegram(to, title, body, telegram)
+        elif to.kind == "heartbeat":
+            said = _ask("GET", _secure(to), to.host, to.port, to.path)  # the one method all such services take
         elif to.kind == "ntfy":
             # The title travels in a header, which is latin-1: what does not fit is written in the body.
             head = {"Title": title.encode("ascii", "replace").decode(), "Priority": "urgent" if urgent else "default"}
@@ -57,7 +59,8 @@ def _secure(to: Address) -> bool:
 def _clean(to: Address, text: str) -> str:
     for secret in sorted(to.secrets, key=len, reverse=True):
         text = text.replace(secret, "…")
-    return " ".join(text.split())[:300]
+    # What a stranger answers is stored and shown: a NUL in it would be refused by the database, and nobody told anything any more.
+    return "".join(sign if sign.isprintable() else "�" for sign in " ".join(text.split()))[:300]
 
 
 def _mail(to: Address, title: str, body: str) -> str:
@@ -95,13 +98,20 @@ def _telegram(to: Address, title: str, body: str, base: str) -> str:
 
 
 def _post(secure: bool, host: str, port: int | None, path: str, body: bytes, headers: dict[str, str]) -> str:
+    return _ask("POST", secure, host, port, path, body, headers)
+
+
+def _ask(
+    method: str, secure: bool, host: str, port: int | None, path: str, body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+) -> str:  # fmt: skip
     link: http.client.HTTPConnection
     if secure:
         link = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=ssl.create_default_context())
     else:
         link = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
     try:
-        link.request("POST", path or "/", body, {"User-Agent": "recio", **headers})
+        link.request(method, path or "/", body, {"User-Agent": "recio", **(headers or {})})
         got = link.getresponse()
         said = f"{got.status} {got.reason} {got.read(500).decode('utf-8', 'replace')}"
     finally:

@@ -1,20 +1,25 @@
 """cascading_failure_detector: who fails because of whom, within seconds, and whether entries may go on.
 
+A service that ends and is back within a second was down all the same: its unit counts its restarts, and each is told.
+So is a database that was away: nobody could write it down meanwhile, so it is written as soon as it is back.
+
 Its one action is trading-safe: entries stop while a service they rely on is not healthy. It never touches protection,
 and never switches anything on that the user switched off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
-from recio.monitoring.dependencies import conclude
+from recio.monitoring.dependencies import conclude, restarted
 from recio.monitoring.health import Check
 from recio.monitoring.status import collect
 from recio.services import log
 from recio.services.runtime import Context, Worker, run
 from recio.store.db import Notification
-from recio.store.system import close_incident, open_incident, save_dependency_state
+from recio.store.system import close_incident, open_incident, open_keys, save_dependency_state
 
 __all__ = ["CascadingFailureDetector", "main"]
 
@@ -30,6 +35,8 @@ _NEEDED_FOR_ENTRY = frozenset(
     }
 )
 _HOLD = 2  # rounds a service must be unhealthy before it is an incident; entries stop at the first
+_DATABASE = "database away"
+_DATABASE_CRITICAL_S = 30.0  # away for longer than this, somebody should look even though it is back
 
 
 class CascadingFailureDetector(Worker):
@@ -37,6 +44,9 @@ class CascadingFailureDetector(Worker):
 
     name = "cascading_failure_detector"
     period_s = 2.0
+    # Of the process, not of the session: a worker is made anew after every lost connection.
+    _counts: ClassVar[dict[str, int]] = {}
+    _round_s: ClassVar[float | None] = None
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -44,11 +54,21 @@ class CascadingFailureDetector(Worker):
         self._bad_rounds: dict[str, int] = {}
         self._open: set[str] = set()
         self._allowed: bool | None = None
+        self._was_away = False
 
     def start(self) -> None:
         """Incidents an earlier process left open are this one's to close."""
-        rows = self.db.all("SELECT key FROM system.incidents WHERE closed_at IS NULL AND seen_by = %s", (self.name,))
-        self._open = {row["key"].removesuffix(" down") for row in rows}
+        keys = open_keys(self.db, self.name)
+        self._open = {key.removesuffix(" down") for key in keys if key.endswith(" down")}
+        self._was_away = _DATABASE in keys or self._round_s is not None
+        if self._round_s is not None:
+            away_s = time.monotonic() - self._round_s
+            severity = "critical" if away_s > _DATABASE_CRITICAL_S else "warning"
+            cause = f"the database did not answer for {away_s:.0f} s; all is read anew"
+            open_incident(
+                self.db, _DATABASE, severity, cause, "recio logs db_poller; systemctl status 'postgresql@*'", self.name
+            )
+            log.warning("database was away", seconds=round(away_s, 1))
 
     def work(self, notes: Sequence[Notification], now_s: float) -> None:
         """One look at everybody."""
@@ -64,14 +84,37 @@ class CascadingFailureDetector(Worker):
         for name in self._graph:
             self._bad_rounds[name] = self._bad_rounds.get(name, 0) + 1 if name in found.roots else 0
             if self._bad_rounds[name] == _HOLD:
-                action = f"recio logs {name}; it restarts by itself, entries wait, protection goes on"
-                severity = "critical" if name in _NEEDED_FOR_ENTRY else "warning"
-                open_incident(self.db, f"{name} down", severity, f"{name}: {bad[name]}", action, self.name)
-                self._open.add(name)
+                self._down(name, bad[name])
             elif name in self._open and name not in bad:
                 close_incident(self.db, f"{name} down")
                 self._open.discard(name)
+        # After the others' ends were looked at: what is told now stands at least until the next look.
+        self._restarts({s.name: s.restarts for s in status.services}, bad)
+        if self._was_away and not bad:
+            close_incident(self.db, _DATABASE)
+            self._was_away = False
+        type(self)._round_s = time.monotonic()
         self.useful(now_s)
+
+    def _down(self, name: str, why: str) -> None:
+        """One incident for a service that does not do its work, until it is proven well again."""
+        action = f"recio logs {name}; it restarts by itself, entries wait, protection goes on"
+        severity = "critical" if name in _NEEDED_FOR_ENTRY else "warning"
+        open_incident(self.db, f"{name} down", severity, f"{name}: {why}", action, self.name)
+        self._open.add(name)
+
+    def _restarts(self, counts: Mapping[str, int | None], bad: Mapping[str, str]) -> None:
+        """Tell what ended and came back between two looks, this service itself included."""
+        # Only systemd's own restarts are counted: a process that begins with a count above zero is what came after an end.
+        before = self._counts or {self.name: 0}
+        for name, count in restarted(before, counts).items():
+            if name not in self._open:
+                self._down(
+                    name,
+                    f"it ended and was restarted, restart {count} of its unit"
+                    + (f"; {bad[name]}" if name in bad else ""),
+                )
+        type(self)._counts = {name: count for name, count in counts.items() if count is not None}
 
     def checks(self, now_s: float) -> list[Check]:
         """Useful work says it."""

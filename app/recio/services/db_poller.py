@@ -8,15 +8,18 @@ from collections.abc import Sequence
 import psycopg2
 from psycopg2.extensions import make_dsn
 
+from recio.monitoring.growth import complaint, database_growth
 from recio.monitoring.health import Check
 from recio.services import log
 from recio.services.runtime import Context, Worker, run
 from recio.store.db import Database, Notification, dsn_from_environment
+from recio.store.growth import size_history
 from recio.store.system import (
-    archive_silence,
+    archive_state,
     close_incident,
     database_sample,
     open_incident,
+    open_keys,
     save_database_details,
     slow_statements,
 )
@@ -27,6 +30,9 @@ _LAG_MAX_MS = 1000.0
 _LONG_TX_S = 60.0
 _DETAILS_S = 60.0
 _ARCHIVE_GRACE_S = 75.0
+_ARCHIVE_FAILED_LOOKS = 2
+_GROWTH_S = 600.0
+_GROWTH = "database growth"
 
 
 class DbPoller(Worker):
@@ -41,6 +47,8 @@ class DbPoller(Worker):
         self._sent: dict[str, float] = {}
         self._sampled_s = float("-inf")
         self._detailed_s = float("-inf")
+        self._growth_looked_s = float("-inf")
+        self._archive_failed = 0
         self._lag_ms: float | None = None
         self._connections = 0
 
@@ -59,6 +67,9 @@ class DbPoller(Worker):
         if time.monotonic() - self._detailed_s >= _DETAILS_S:
             self._detailed_s = time.monotonic()
             save_database_details(self.db, self._slow())
+        if time.monotonic() - self._growth_looked_s >= _GROWTH_S:
+            self._growth_looked_s = time.monotonic()
+            self._growth()
         self._connections = row["connections"]
         pool = self.ctx.contract.pool
         self._incident(
@@ -73,17 +84,38 @@ class DbPoller(Worker):
             f"a transaction is open for {row['longest_tx_s']:.0f} s; it holds back vacuum",
             "SELECT * FROM pg_stat_activity ORDER BY xact_start; end the session that forgot it",
         )
-        silent_s, timeout_s = archive_silence(self.db) or (0.0, 0.0)
-        self._incident(
-            "archive of the WAL is late",
-            silent_s > timeout_s + _ARCHIVE_GRACE_S,
-            f"nothing was archived for {silent_s:.0f} s: a lost disk would cost that much of the ledger",
-            "systemctl reload postgresql wakes it; else journalctl -u 'postgresql@*' says why, and recio backup list",
-        )
+        self._archive()
         key = f"{now_s:.3f}"
         self._sent = {key: time.monotonic()}
         self.db.notify("db_poller_echo", key)
         self.useful(now_s)
+
+    def _archive(self) -> None:
+        """Late is what a lost disk would cost; that it fails is known at once, and again when the next segment is through."""
+        state = archive_state(self.db) or {"silent_s": 0.0, "timeout_s": 0.0, "failing": None}
+        # One failure may be the server's own restart: the archiver tries thrice within two seconds.
+        self._archive_failed = self._archive_failed + 1 if state["failing"] else 0
+        late = state["silent_s"] > state["timeout_s"] + _ARCHIVE_GRACE_S
+        cause = (
+            f"WAL segment {state['failing']} cannot be archived"
+            if state["failing"]
+            else f"nothing was archived for {state['silent_s']:.0f} s"
+        )
+        self._incident(
+            "archive of the WAL is late",
+            late or self._archive_failed >= _ARCHIVE_FAILED_LOOKS,
+            f"{cause}: a lost disk would cost what came since",
+            "systemctl reload postgresql wakes it; else journalctl -u 'postgresql@*' says why, and recio backup list",
+        )
+
+    def _growth(self) -> None:
+        """Whether the folder reaches its budget soon. What an earlier process had said stands until there is room again."""
+        rule = self.ctx.contract.upkeep.growth
+        wrong = complaint(
+            database_growth(size_history(self.db), self.ctx.contract), rule, _GROWTH in open_keys(self.db, self.name)
+        )
+        cure = "the System page names the largest tables (Database, Vacuum); raise directories.postgresql_data with a larger disk"
+        self._incident(_GROWTH, bool(wrong), wrong, cure)
 
     def _slow(self) -> list[dict[str, object]] | None:
         """The slowest statements, read in the maintenance database; None where they are not counted or not told."""

@@ -14,7 +14,7 @@ __all__ = ["DecisionLog"]
 
 Row = dict[str, Any]
 _CHANGES_EVERY_S = 5.0  # of one monitor and market: a value that trembles on a threshold fills no disk
-_FORGET_S = 3600.0
+_FORGET_S = 600.0  # a market nobody looked at for so long has closed: short ones come by the hundred an hour
 
 
 class _Last(msgspec.Struct):
@@ -50,7 +50,7 @@ class DecisionLog:
     def _sweep(self, now_s: float) -> None:
         if now_s - self._swept_s > _FORGET_S:
             self._swept_s = now_s
-            self._last = {key: last for key, last in self._last.items() if now_s - last.at_s < 2 * _FORGET_S}
+            self._last = {key: last for key, last in self._last.items() if now_s - last.minute * 60 < _FORGET_S}
 
     @staticmethod
     def row(monitor: Monitor, state: EntryState, decision: EntryDecision, kind: str, user_id: str, mode: str) -> Row:

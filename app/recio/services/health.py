@@ -12,7 +12,7 @@ import msgspec
 
 from recio import release
 from recio.monitoring.health import Check, Report, run_dir
-from recio.monitoring.process import CpuMeter, pss_kb
+from recio.monitoring.process import CpuMeter, open_files, pss_kb, threads
 
 __all__ = ["Check", "HealthFile", "sd_notify"]
 
@@ -40,6 +40,8 @@ class HealthFile:
         self._cpu = CpuMeter(time.monotonic())
         self._cpu_percent: float | None = None
         self._pss_kb: int | None = None
+        self._open_files: int | None = None
+        self._threads: int | None = None
         self._measured_s = float("-inf")
 
     def write(self, checks: Sequence[Check], useful_s: float | None) -> Report:
@@ -48,6 +50,7 @@ class HealthFile:
         if time.monotonic() - self._measured_s >= _PSS_EVERY_S:
             self._measured_s = time.monotonic()
             self._pss_kb, self._cpu_percent = pss_kb(), self._cpu.percent(time.monotonic())
+            self._open_files, self._threads = open_files(), threads()
         wrong = [f"{check.name}: {check.why}" for check in checks if not check.ok]
         if not checks:
             wrong = ["nothing proven yet"]
@@ -65,6 +68,8 @@ class HealthFile:
             version=release(),
             mode=self.mode,
             gc_threshold=gc.get_threshold(),
+            open_files=self._open_files,
+            threads=self._threads,
         )
         fresh = self._path.with_suffix(".new")
         fresh.write_bytes(msgspec.json.encode(report))

@@ -18,6 +18,7 @@ from recio.monitoring.health import Check
 from recio.services import log
 from recio.services.feeds import Budget, kalshi_client, kalshi_feed, stream_check
 from recio.services.runtime import Context, Worker, run
+from recio.services.threshold_alarm import ThresholdAlarm
 from recio.store import market_data as store
 from recio.store.db import Notification
 from recio.store.system import close_incident, open_incident
@@ -26,6 +27,7 @@ __all__ = ["KalshiApiWatchdog", "main", "nearest"]
 
 _DISCOVER_S, _PROBE_S, _RESULTS_S, _CONFIRM_S, _FLUSH_S = 10.0, 5.0, 3.0, 1.0, 0.25
 _STRIKES_EACH_SIDE = 8
+_NO_BOOK_S = 30.0  # as long as a silent connection is given
 _STREAM_ALIVE_S = 5.0
 _AUDIT_S, _DRIFT_REMEMBERED_S = 5.0, 300.0
 _DRIFT_KEY = "order book drift"
@@ -55,6 +57,8 @@ class KalshiApiWatchdog(Worker):
         self._saved: dict[str, Market] = {}
         self._wanted: set[str] = set()
         self._connection = 0
+        # When a wanted book was whole last, or a connection began to be asked for books.
+        self._whole_s = time.monotonic()
         self._dirty: set[str] = set()
         self._due: dict[str, float] = {}
         self._problem = "not asked yet"
@@ -62,12 +66,17 @@ class KalshiApiWatchdog(Worker):
         self._gone: set[str] = set()
         self._audited, self._drifts = 0, 0
         self._drift_s: float | None = time.monotonic()  # an incident of the process before this one is ours to close
+        self._latency = ThresholdAlarm("exchange latency", ctx.contract.thresholds["latency"], self.name)
         self._feed = kalshi_feed(self.settings, self._hello, self.name)
 
     @staticmethod
     def _hello() -> list[bytes]:
         """Its answer is the new connection's first frame, upon which the books are asked for."""
         return [subscribe(1, ["market_lifecycle_v2"])]
+
+    def start(self) -> None:
+        """A slow exchange that the process before this one had told of is told of until it is quick again."""
+        self._latency.start(self.db)
 
     def sources(self) -> list[int]:
         """The stream's wake pipe."""
@@ -97,12 +106,14 @@ class KalshiApiWatchdog(Worker):
             if self._is_due("probe", _PROBE_S):
                 self._probe(now_s)
                 self._problem = ""
+                self._latency.read(self.db, self._client.last_latency_ms, time.monotonic())
                 self.useful(now_s)
         except ExchangeError as failure:
             self._due["discover"] = 0.0
             if str(failure) != self._problem:
                 log.warning("exchange does not serve", why=failure)
             self._problem = str(failure)
+            self._latency.read(self.db, None, time.monotonic())  # no answer is another incident than a slow one
             self._save_state(now_s, active=False, trading=False)
         self._flush(now_s)
 
@@ -110,6 +121,7 @@ class KalshiApiWatchdog(Worker):
         for frame in self._feed.drain():
             if frame.connection != self._connection:
                 self._connection = frame.connection
+                self._whole_s = time.monotonic()
                 self._books.reset()
                 self._subscription.reset()
             try:
@@ -236,6 +248,8 @@ class KalshiApiWatchdog(Worker):
     def _subscriptions(self) -> None:
         if not self._feed.connected or self._connection != self._feed.connections:
             return  # nothing was heard of this connection yet: what we know is the last one's
+        if self._deaf():
+            return
         held = set(self._subscription.markets)
         stale = [ticker for tickers in self._books.stale_by_sid().values() for ticker in tickers]
         if held and self._is_due("audit", _AUDIT_S):
@@ -245,6 +259,20 @@ class KalshiApiWatchdog(Worker):
         for line in self._subscription.commands(self._wanted, stale, time.monotonic()):
             self._feed.send(line)
         self._books.forget(held - self._subscription.markets)
+
+    def _deaf(self) -> bool:
+        """True when the connection answers and yet brings no book: its answers keep it from being silent, so it is left here."""
+        whole = any((book := self._books.get(ticker)) is not None and not book.stale for ticker in self._wanted)
+        if whole or not self._wanted:
+            self._whole_s = time.monotonic()
+        if time.monotonic() - self._whole_s <= _NO_BOOK_S:
+            return False
+        log.warning(
+            "the stream answers and brings no book, making it anew", seconds=_NO_BOOK_S, wanted=len(self._wanted)
+        )
+        self._whole_s = time.monotonic()
+        self._feed.renew()
+        return True
 
     # ------------------------------------------------------------------ to the database
     def _flush(self, now_s: float) -> None:

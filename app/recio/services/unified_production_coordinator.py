@@ -18,7 +18,7 @@ from recio.services.spans import now_ns
 from recio.store import market_data as store
 from recio.store.db import Notification
 from recio.store.models import keep_results
-from recio.store.system import prune
+from recio.store.system import PRUNE_BATCH, prune
 
 __all__ = ["UnifiedProductionCoordinator", "main"]
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 _PRICE_MAX_AGE_S = 5.0
 _LIST_S = 1.0
 _STRIKES_EACH_SIDE = 7
-_PRUNE_S, _PRUNE_FIRST_S = 600.0, 60.0
+_PRUNE_S, _PRUNE_FIRST_S, _PRUNE_AGAIN_S = 600.0, 60.0, 5.0
 
 
 class UnifiedProductionCoordinator(Worker):
@@ -34,7 +34,7 @@ class UnifiedProductionCoordinator(Worker):
     published again as if it were new. What changes slowly (which events and strikes there are) is read between moves."""
 
     name = "unified_production_coordinator"
-    channels = ("price", "model")
+    channels = ("price", "model", "clean_up")
     period_s = 1.0
 
     def __init__(self, ctx: Context) -> None:
@@ -56,6 +56,17 @@ class UnifiedProductionCoordinator(Worker):
         self._model, self._model_why = current_model(self.db)
 
     def work(self, notes: Sequence[Notification], now_s: float) -> None:
+        """Build the tables, and remove what is old: also while there is no price to build from."""
+        self._build_when_due(notes, now_s)
+        wanted = [note.payload for note in notes if note.channel == "clean_up"]
+        if wanted or time.monotonic() >= self._prune_due_s:
+            kept = keep_results(self.db)
+            removed = dict(prune(self.db).items())
+            more = PRUNE_BATCH in removed.values()
+            self._prune_due_s = time.monotonic() + (_PRUNE_AGAIN_S if more else _PRUNE_S)
+            log.info("retention", why=wanted[-1] if wanted else "it is time", results_kept=kept, **removed)
+
+    def _build_when_due(self, notes: Sequence[Notification], now_s: float) -> None:
         """Keep the newest price; build when it moved or a second has passed."""
         if any(note.channel == "model" for note in notes):
             self._model, self._model_why = current_model(self.db)
@@ -77,16 +88,8 @@ class UnifiedProductionCoordinator(Worker):
         self._why = "" if events else "no event is open"
         if events:
             self.useful(now_s)
-        self._tidy()
-
-    def _tidy(self) -> None:
-        """After the tables are out: read anew which events there are, and remove what is old."""
-        if time.monotonic() - self._listed_s >= _LIST_S:
+        if time.monotonic() - self._listed_s >= _LIST_S:  # after the tables are out
             self._list()
-        if time.monotonic() >= self._prune_due_s:
-            self._prune_due_s = time.monotonic() + _PRUNE_S
-            kept = keep_results(self.db)
-            log.info("retention", results_kept=kept, **{table: count for table, count in prune(self.db).items()})
 
     def _list(self) -> None:
         self._listed_s = time.monotonic()

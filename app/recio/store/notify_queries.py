@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from recio.store.audit import audit_statement
 from recio.store.db import Database
 from recio.store.pool import Pool, Queries
 
-__all__ = ["add_target", "ask_test", "collect", "due", "outbox", "remove_target", "settle", "targets"]
+__all__ = [
+    "ALIVE",
+    "add_target",
+    "ask_test",
+    "collect",
+    "due",
+    "healthy_services",
+    "heartbeats_due",
+    "note_heartbeat",
+    "outbox",
+    "remove_target",
+    "settle",
+    "targets",
+]
 
 Row = dict[str, Any]
+# The one event of a heartbeat's target, and the key of the one row that tells what became of its newest sign of life.
+ALIVE = "alive"
 
 # One statement: everything of the last hours that a target wants and was not told yet. Keys make it safe to repeat.
 # An incident that comes back within 15 minutes is not told again; its end is told where its beginning was.
@@ -93,13 +108,48 @@ def settle(db: Database, notification_id: int, state: str, answer: str, next_try
     )
 
 
+# ------------------------------------------------------------------ the sign of life
+def heartbeats_due(db: Database, user_id: str, every_s: float) -> list[Row]:
+    """Targets that get a sign of life and had none for ``every_s`` seconds, with their address."""
+    return db.all(
+        "SELECT t.target_id, t.address FROM users.notify_targets t LEFT JOIN users.notifications n"
+        " ON n.target_id = t.target_id AND n.key = %(event)s WHERE t.user_id = %(user)s AND t.enabled AND t.removed_at IS NULL"
+        " AND %(event)s = ANY(t.events) AND (n.sent_at IS NULL OR n.sent_at < now() - make_interval(secs => %(every)s))"
+        " ORDER BY t.target_id",
+        {"event": ALIVE, "user": user_id, "every": every_s},
+    )
+
+
+def healthy_services(db: Database, services: Collection[str], max_age_s: float = 60.0) -> dict[str, bool]:
+    """Whether each service was healthy when it was looked at last; one that nobody looked at for ``max_age_s`` is not in it."""
+    rows = db.all(
+        "SELECT DISTINCT ON (service) service, healthy FROM system.service_samples"
+        " WHERE service = ANY(%s) AND at > now() - make_interval(secs => %s) ORDER BY service, at DESC",
+        (list(services), max_age_s),
+    )
+    return {row["service"]: row["healthy"] for row in rows}
+
+
+def note_heartbeat(db: Database, target_id: int, state: str, answer: str) -> None:
+    """What became of the newest sign of life (``sent`` or ``failed``): one row a target, the last good one's time stays."""
+    db.run(
+        "INSERT INTO users.notifications (target_id, key, event, urgent, title, body, state, answer, tries, sent_at)"
+        " VALUES (%(target)s, %(event)s, %(event)s, false, '', '', %(state)s, %(answer)s, 1, CASE WHEN %(state)s = 'sent' THEN now() END)"
+        " ON CONFLICT (target_id, key) DO UPDATE SET state = %(state)s, answer = %(answer)s, tries = CASE WHEN %(state)s = 'sent'"
+        " THEN 0 ELSE users.notifications.tries + 1 END, sent_at = coalesce(excluded.sent_at, users.notifications.sent_at)",
+        {"target": target_id, "event": ALIVE, "state": state, "answer": answer},
+    )
+
+
 # ------------------------------------------------------------------ the page
 def targets(db: Queries, user_id: str) -> list[Row]:
     """The user's targets; never their addresses."""
     return db.all(
-        "SELECT target_id, name, kind, hint, events, quiet_from, quiet_to, zone, enabled, created_at FROM users.notify_targets"
-        " WHERE user_id = %s AND removed_at IS NULL ORDER BY target_id",
-        (user_id,),
+        "SELECT t.target_id, t.name, t.kind, t.hint, t.events, t.quiet_from, t.quiet_to, t.zone, t.enabled, t.created_at,"
+        " %(alive)s = ANY(t.events) AS is_heartbeat, n.state AS beat_state, n.answer AS beat_answer, n.sent_at AS beat_at"
+        " FROM users.notify_targets t LEFT JOIN users.notifications n ON n.target_id = t.target_id AND n.key = %(alive)s"
+        " WHERE t.user_id = %(user)s AND t.removed_at IS NULL ORDER BY t.target_id",
+        {"alive": ALIVE, "user": user_id},
     )
 
 
@@ -108,8 +158,8 @@ def outbox(db: Queries, user_id: str, limit: int = 30) -> list[Row]:
     return db.all(
         "SELECT n.notification_id, n.event, n.title, n.state, n.tries, n.answer, n.created_at, n.sent_at, n.next_try_at, t.name"
         " FROM users.notifications n JOIN users.notify_targets t USING (target_id) WHERE t.user_id = %s"
-        " ORDER BY n.notification_id DESC LIMIT %s",
-        (user_id, limit),
+        " AND n.key <> %s ORDER BY n.notification_id DESC LIMIT %s",
+        (user_id, ALIVE, limit),
     )
 
 

@@ -159,7 +159,9 @@ RIGHTS: dict[str, dict[str, str]] = {
     "db_poller": _read(_READ_SYSTEM)
     | {"system.database_samples": "SELECT, INSERT", "system.database_details": "SELECT, INSERT, UPDATE"}
     | _INCIDENTS,
-    "recio_notify": _read(("users.trades", "users.orders", "system.incidents", "users.notify_targets"))
+    "recio_notify": _read(
+        ("users.trades", "users.orders", "system.incidents", "system.service_samples", "users.notify_targets")
+    )
     | {"users.notifications": "SELECT, INSERT, UPDATE (state, tries, answer, next_try_at, sent_at)"},
     "recio_research": {
         "historical_data.btc_candles_1m": "SELECT",
@@ -182,6 +184,10 @@ RIGHTS: dict[str, dict[str, str]] = {
         "users.cash_anchors": "SELECT, INSERT",
         "system.requests": "SELECT, UPDATE (state, started_at, finished_at, progress, result)",
         "system.readings": "SELECT, INSERT, UPDATE",
+        # For doctor: whether signs of life arrive. No address, no message.
+        "users.notify_targets": "SELECT (target_id, user_id, name, kind, hint, events, quiet_from, quiet_to, zone, enabled,"
+        " created_at, removed_at)",
+        "users.notifications": "SELECT (target_id, key, state, answer, sent_at)",
     },
 }
 SERVICE_ROLES: tuple[str, ...] = tuple(role for role in RIGHTS if role != OPERATOR)

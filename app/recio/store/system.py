@@ -11,10 +11,12 @@ from recio.store.db import Database
 from recio.store.pool import Queries
 
 __all__ = [
-    "archive_silence",
+    "PRUNE_BATCH",
+    "archive_state",
     "close_incident",
     "database_sample",
     "open_incident",
+    "open_keys",
     "prune",
     "readings",
     "save_database_details",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 Row = dict[str, Any]
+PRUNE_BATCH = 5000  # rows of a table at once: the services' own statements wait for no more than that
 
 
 def open_incident(db: Database, key: str, severity: str, cause: str, action: str, seen_by: str) -> bool:
@@ -49,6 +52,12 @@ def close_incident(db: Database, key: str) -> bool:
         if closed:
             db.notify("incident", key)
     return bool(closed)
+
+
+def open_keys(db: Database, seen_by: str) -> set[str]:
+    """The keys of what a service had open, which the process after it goes on with."""
+    rows = db.all("SELECT key FROM system.incidents WHERE closed_at IS NULL AND seen_by = %s", (seen_by,))
+    return {row["key"] for row in rows}
 
 
 def save_service_samples(db: Database, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -104,15 +113,17 @@ def database_sample(db: Database, notify_lag_ms: float | None) -> Row:
     return row
 
 
-def archive_silence(db: Database) -> tuple[float, float] | None:
-    """(seconds since a WAL segment was archived or the server started, whichever came last; archive_timeout in seconds);
+def archive_state(db: Database) -> Row | None:
+    """Of the WAL's archive: ``silent_s`` since a segment was archived or the server started, whichever came last; ``timeout_s``, the
+    setting archive_timeout; ``failing``, the segment whose archiving failed last and has not succeeded since, or None.
     None: nothing is archived here."""
-    row = db.one(
+    return db.one(
         "SELECT extract(epoch FROM now() - greatest(last_archived_time, pg_postmaster_start_time()))::float8 AS silent_s,"
-        " (SELECT setting::float8 FROM pg_settings WHERE name = 'archive_timeout') AS timeout_s FROM pg_stat_archiver"
-        " WHERE current_setting('archive_mode') <> 'off'"
+        " (SELECT setting::float8 FROM pg_settings WHERE name = 'archive_timeout') AS timeout_s,"
+        " CASE WHEN last_failed_time > greatest(last_archived_time, pg_postmaster_start_time())"
+        "  THEN last_failed_wal END AS failing"
+        " FROM pg_stat_archiver WHERE current_setting('archive_mode') <> 'off'"
     )
-    return (row["silent_s"], row["timeout_s"]) if row else None
 
 
 def database_facts(db: Database, mode: str, settings: Sequence[str]) -> Row:
@@ -160,11 +171,14 @@ _RETENTION = {
 
 
 def prune(db: Database) -> dict[str, int]:
-    """Remove what has outlived its use, in batches; gives the counts, zeros included, and keeps them."""
+    """Remove what has outlived its use, at most PRUNE_BATCH rows a table; gives the counts, zeros included, and keeps them.
+
+    A count of PRUNE_BATCH means that there may be more. The table uses the room again; only a rewrite would give it to the file system.
+    """
     removed = {}
     for table, condition in _RETENTION.items():
         removed[table] = db.run(
-            f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {condition} LIMIT 5000))"  # noqa: S608
+            f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {condition} LIMIT {PRUNE_BATCH}))"  # noqa: S608
         )
     db.run("INSERT INTO system.retention_runs (removed) VALUES (%s)", (Json(removed),))
     return removed
@@ -216,9 +230,11 @@ def save_database_details(db: Database, statements: list[Row] | None) -> None:
             SELECT now(), %s,
               (SELECT coalesce(jsonb_agg(t), '[]') FROM (
                 SELECT schemaname || '.' || relname AS name, n_live_tup AS live, n_dead_tup AS dead,
-                  round(pg_total_relation_size(relid) / 1048576.0, 1)::float8 AS size_mb,
+                  round(bytes / 1048576.0, 1)::float8 AS size_mb,
                   extract(epoch FROM now() - greatest(last_vacuum, last_autovacuum))::bigint AS vacuumed_ago_s
-                FROM pg_stat_user_tables ORDER BY n_dead_tup DESC LIMIT 10) t),
+                FROM (SELECT *, pg_total_relation_size(relid) AS bytes, row_number() OVER (ORDER BY n_dead_tup DESC) AS by_dead,
+                        row_number() OVER (ORDER BY pg_total_relation_size(relid) DESC) AS by_size FROM pg_stat_user_tables) s
+                WHERE by_dead <= 7 OR by_size <= 7 ORDER BY bytes DESC) t),
               (SELECT coalesce(jsonb_agg(c), '[]') FROM (
                 SELECT usename AS role, count(*) AS connections, count(*) FILTER (WHERE state = 'active') AS active,
                   count(*) FILTER (WHERE wait_event_type = 'Lock') AS waiting FROM pg_stat_activity

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from recio import release
 from recio.monitoring.backup import read_status
+from recio.monitoring.growth import database_growth
 from recio.monitoring.kill_file import kill_file_reason
+from recio.monitoring.off_host import behind_s, configured_since_s, read_off_host
 from recio.monitoring.status import ServiceStatus
+from recio.monitoring.updates import read_updates
 from recio.store import metrics_queries as queries
 from recio.store import web_queries
 from recio.store.db import DatabaseGone
+from recio.store.growth import size_history
 from recio.web.desk import Desk, desk_of, session_of
 from recio.web.exposition import CONTENT_TYPE, Exposition
 from recio.web.meter import BOUNDS_S, Meter
@@ -33,6 +36,8 @@ _OF_SERVICES: tuple[tuple[str, str, str, Callable[[ServiceStatus], float | int |
     ("recio_service_cpu_ratio", "gauge", "Share of the whole machine's CPU, 0 to 1.",
      lambda s: None if s.cpu_percent is None else s.cpu_percent / 100),
     ("recio_service_restarts_total", "counter", "Restarts by systemd since the unit was started.", lambda s: s.restarts),
+    ("recio_service_open_files", "gauge", "File descriptors the service's process holds.", lambda s: s.open_files),
+    ("recio_service_threads", "gauge", "Threads of the service's process.", lambda s: s.threads),
 )  # fmt: skip
 
 
@@ -53,12 +58,12 @@ def metrics(request: Request) -> Response:
     _services(out, desk)
     try:
         _ledger(out, desk, session.user_id)
-        _machine(out, web_queries.machine(desk.pool, desk.settings.mode))
+        _machine(out, desk)
         up = True
     except DatabaseGone:
         up = False
     out.family("recio_database_up", "gauge", "Whether the database answers this page.", up)
-    _backups(out)
+    _upkeep(out)
     _requests(out, desk.meter)
     out.family("recio_stream_tabs", "gauge", "Open event streams.", desk.hub.tabs)
     return Response(out.text(), media_type=CONTENT_TYPE)
@@ -122,7 +127,8 @@ def _ledger(out: Exposition, desk: Desk, user_id: str) -> None:
                bool(switch or kill_file_reason()))  # fmt: skip
 
 
-def _machine(out: Exposition, found: Mapping[str, Any]) -> None:
+def _machine(out: Exposition, desk: Desk) -> None:
+    found = web_queries.machine(desk.pool, desk.settings.mode)
     host, database, balance = found["host"], found["database"], found["balance"]
     allowed = found["dependencies"] and found["dependencies"]["entries_allowed"]
     out.family("recio_entries_allowed", "gauge", "1 when no dependency stops entries.", allowed)
@@ -143,11 +149,26 @@ def _machine(out: Exposition, found: Mapping[str, Any]) -> None:
             "recio_host_disk_ratio", "gauge", "Share of the root disk in use, 0 to 1.", host["disk_percent"] / 100
         )
         out.family("recio_host_load1", "gauge", "Load average of a minute.", detail.get("load_1m"))
+        inodes = detail.get("inodes_percent")
+        out.family("recio_host_inodes_ratio", "gauge", "Share of the root file system's inodes in use, 0 to 1.",
+                   None if inodes is None else inodes / 100)  # fmt: skip
+        waited = [({"resource": r}, detail.get(f"pressure_{r}_percent")) for r in ("cpu", "memory", "disk")]
+        out.family("recio_host_pressure_ratio", "gauge", "Share of the last minute in which something waited for it, 0 to 1.",
+                   [(labels, None if share is None else share / 100) for labels, share in waited])  # fmt: skip
+        out.family("recio_certificate_expires_seconds", "gauge", "Until the certificate that the page serves expires.",
+                   detail.get("certificate_left_s"))  # fmt: skip
+        out.family("recio_certificate_lifetime_seconds", "gauge", "From its first to its last second.",
+                   detail.get("certificate_lifetime_s"))  # fmt: skip
         for way in ("sent", "received"):
             mb = detail.get(f"{way}_mb")
             out.family(f"recio_host_network_{way}_bytes_total", "counter", f"Bytes {way} since the host's start.",
                        None if mb is None else round(mb * 1048576))  # fmt: skip
     if database:
+        growth = database_growth(size_history(desk.pool), desk.contract)
+        out.family("recio_database_growth_bytes_per_day", "gauge", "Pace of the last seven days.",
+                   None if growth.mb_per_day is None else round(growth.mb_per_day * 1048576))  # fmt: skip
+        out.family("recio_database_budget_reached_seconds", "gauge", "Until its folder holds its budget at that pace; absent: never.",
+                   None if growth.days_left is None else round(growth.days_left * 86400))  # fmt: skip
         out.family("recio_database_connections", "gauge", "Connections to the database.", database["connections"])
         out.family(
             "recio_database_cache_hit_ratio", "gauge", "Share of reads from memory, 0 to 1.", database["cache_hit"]
@@ -161,8 +182,22 @@ def _machine(out: Exposition, found: Mapping[str, Any]) -> None:
         )
 
 
-def _backups(out: Exposition) -> None:
+def _upkeep(out: Exposition) -> None:
     status, now_s = read_status(), time.time()
+    if (since_s := configured_since_s()) is not None:
+        out.family(
+            "recio_off_host_behind_seconds",
+            "gauge",
+            "What the copy on another machine may lack.",
+            behind_s(read_off_host(), since_s, now_s),
+        )
+    if (updates := read_updates()) is not None:
+        out.family("recio_security_updates_pending", "gauge", "Security updates that wait, by the package lists.",
+                   len(updates.pending))  # fmt: skip
+        out.family("recio_security_updates_oldest_seconds", "gauge", "Since the oldest of them is known here; 0 when none waits.",
+                   now_s - min(updates.pending.values(), default=now_s))  # fmt: skip
+        out.family("recio_package_lists_age_seconds", "gauge", "Age of the lists that would name them.",
+                   now_s - updates.lists_s if updates.lists_s else None)  # fmt: skip
     if status is None:
         return
     ages = [({"kind": kind}, now_s - one.verified_s if one.verified_s else None) for kind, one in status.kinds.items()]

@@ -259,6 +259,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         pss_mb: num?
         cpu_percent: num?: of the whole machine
         restarts: int?
+        open_files: int?
+        threads: int?
     """),
     "Setting": schema("A setting, its defaults filled in.", """
         name: kill_switch|auto_entry|auto_stop

@@ -49,6 +49,7 @@ def add(
     desk, session = desk_of(request), session_of(request)
     wrong = ""
     chosen = [event for event in EVENTS if event in (events or ())]
+    to = None
     try:
         to = parse(address)
         ZoneInfo(zone)
@@ -56,17 +57,21 @@ def add(
         wrong = str(error)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         wrong = f"there is no time zone {zone!r}; write it as Europe/Berlin or America/New_York"
+    if to is not None and to.kind == "heartbeat":  # a sign of life, at any hour, and nothing else
+        chosen, quiet_from, quiet_to = [queries.ALIVE], "", ""
     if not name.strip():
         wrong = "give it a name, so that you can tell targets apart"
     elif not chosen:
         wrong = "choose at least one thing to be told about"
     elif bool(quiet_from) != bool(quiet_to):
         wrong = "quiet hours need both times, or none"
-    if wrong:
+    if wrong or to is None:
         return _page(request, error=f"Not added: {wrong}.", status=422)
+    # To the table a heartbeat is a web address; its event says what it gets.
+    kind = "webhook" if to.kind == "heartbeat" else to.kind
     minutes = [int(t[:2]) * 60 + int(t[3:]) if t else None for t in (quiet_from, quiet_to)]
     queries.add_target(desk.pool, session.user_id, session.login, {
-        "name": name.strip(), "kind": to.kind, "address": address.strip(), "hint": to.hint, "events": chosen,
+        "name": name.strip(), "kind": kind, "address": address.strip(), "hint": to.hint, "events": chosen,
         "quiet_from": minutes[0], "quiet_to": minutes[1], "zone": zone,
     })  # fmt: skip
     return RedirectResponse("/settings/notifications?said=added", status_code=303)

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import FileResponse, Response
 
 from recio.monitoring.bundles import bundle_path
+from recio.monitoring.growth import database_growth
 from recio.monitoring.releases import kept, refusal
 from recio.store import requests
 from recio.store import system_queries as queries
+from recio.store.growth import size_history
 from recio.store.schema import expected_revision
 from recio.web import system_view as view
 from recio.web.desk import desk_of, session_of
@@ -39,6 +41,7 @@ def system_page(request: Request, asked: Annotated[int, Query(ge=0, le=2**62)] =
         "open_incidents": open_incidents, "past_incidents": past, "readings": readings,
         "directories": view.directories(readings, contract), "bandwidth": view.bandwidth(readings, contract),
         "out": view.out_of_contract(readings), "details": queries.database_details(pool),
+        "growth": database_growth(size_history(pool), contract), "upkeep": view.upkeep(machine, contract, now_s),
         "backups": view.backups(contract, now_s), "requests": requests.newest(pool, 8),
         "releases": [(release, refusal(releases, release.name, schema)) for release in releases], "schema": schema,
         "recent": is_recent(session_of(request)),

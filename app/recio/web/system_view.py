@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from recio.contract import Contract
+from recio.monitoring import updates
 from recio.monitoring.backup import KINDS, Attempt, complaint, read_status
+from recio.monitoring.certificate import Certificate, judge
+from recio.monitoring.growth import megabytes
 from recio.monitoring.health import read_report
+from recio.monitoring.off_host import behind_s, configured_since_s, off_host_complaint, read_off_host
 from recio.monitoring.status import ServiceStatus, Status
 
 __all__ = [
-    "Gauge", "Verdict", "backups", "bandwidth", "beats", "directories", "gauges", "out_of_contract", "sparkline",
-    "started", "tiers", "verdict",
+    "Gauge", "Verdict", "backups", "bandwidth", "beats", "directories", "gauges", "off_host", "out_of_contract", "sparkline",
+    "started", "tiers", "upkeep", "verdict",
 ]  # fmt: skip
 
 Row = dict[str, Any]
 BEATS = 90
+_LEVELS = {"": "", "warning": "warn", "critical": "bad"}
 _TIERS = ["core", "watchdog", "system"]  # in order of what they are worth
 _MEANS = {
     True: "New entries are stopped; open trades stay protected, exits work.",
@@ -190,17 +194,11 @@ def directories(readings: Row | None, contract: Contract) -> list[Row]:
         held = figures.get(f"directories.{name}.size_mb")
         found.append({
             "name": name, "path": directory.path, "purpose": directory.purpose, "budget_mb": directory.size_mb,
-            "used_mb": _number(held["measured"]) if held else None,
+            "used_mb": megabytes(held["measured"]) if held else None,
             "why": "not read yet: root does it every ten minutes" if held is None else held["measured"],
             "holds": held["holds"] if held else None,
         })  # fmt: skip
     return found
-
-
-def _number(text: str) -> float | None:
-    """'1,234.5 MB' -> 1234.5; None for a sentence."""
-    match = re.fullmatch(r"([0-9,]+(?:\.[0-9]+)?) MB", text)
-    return float(match[1].replace(",", "")) if match else None
 
 
 def bandwidth(readings: Row | None, contract: Contract) -> list[Row]:
@@ -224,6 +222,27 @@ def out_of_contract(readings: Row | None) -> list[Row] | None:
     return [{"path": path, **held} for path, held in readings["figures"].items() if held["holds"] is False]
 
 
+def upkeep(machine: Row, contract: Contract, now_s: float) -> list[Row]:
+    """What must be renewed or cleared in time, as system_monitor last saw it: name, text, and '' (well or not known), 'warn' or 'bad'."""
+    found = updates.read_updates()
+    wrong = updates.complaint(found, contract.upkeep.updates, now_s)
+    return [
+        _certificate(machine["host"], contract, now_s),
+        {"name": "Security updates", "text": wrong or updates.told(found, now_s), "level": "warn" if wrong else ""},
+    ]
+
+
+def _certificate(host: Row | None, contract: Contract, now_s: float) -> Row:
+    found = host["detail"] if host else {}
+    if host is None or "certificate_left_s" not in found:
+        return {"name": "Certificate", "text": "not seen: nothing was served at the page's port", "level": ""}
+    ends_s = host["at"].timestamp() + found["certificate_left_s"]
+    level, said = judge(
+        Certificate(ends_s - found["certificate_lifetime_s"], ends_s), contract.upkeep.certificate, now_s
+    )
+    return {"name": "Certificate", "text": said, "level": _LEVELS[level]}
+
+
 def backups(contract: Contract, now_s: float) -> Row:
     """The newest backup of each kind, the total beside its budget, the last restore test, and what is wrong."""
     status = read_status()
@@ -241,4 +260,18 @@ def backups(contract: Contract, now_s: float) -> Row:
             ("Restore test of the archive", "its ledger was the living one", status.wal_test if status else None),
         ],
         "wrong": complaint(status, now_s, contract.backup.max_age_h),
+        "off_host": off_host(contract, now_s),
+    }
+
+
+def off_host(contract: Contract, now_s: float) -> Row | None:
+    """The copy on another machine: where, how far behind, and what is wrong; None when none is wanted."""
+    since_s, status = configured_since_s(), read_off_host()
+    if since_s is None:
+        return None
+    return {
+        "target": status.target if status else "",
+        "behind_s": behind_s(status, since_s, now_s),
+        "reached_s": status.reached_s if status else 0.0,
+        "wrong": off_host_complaint(now_s, contract.backup.off_host.max_age_s),
     }

@@ -5,6 +5,13 @@ version=$1 wheel=$2 sha256=$3
 umask 022
 home=/opt/recio/releases
 place=$home/$version
+# A run that was cut off may still be at it on the host: wait until it has ended, then look at what it left.
+exec 9>"$home/.lock"
+flock --wait 300 9 || { echo "another installation has held $home/.lock for five minutes: \`fuser $home/.lock\` says which" >&2; exit 1; }
+if [ -e "$place/.complete" ]; then
+    rm -f "$place.tar"
+    exit 0
+fi
 free_mb=$(df --output=avail -m "$home" | tail -1)
 if [ "$free_mb" -lt 600 ]; then
     rm -f "$place.tar"

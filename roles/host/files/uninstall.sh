@@ -10,6 +10,7 @@ say "services"
 systemctl disable --now recio.target >/dev/null 2>&1
 systemctl stop 'recio-*.service' >/dev/null 2>&1
 systemctl disable --now recio-firewall.service >/dev/null 2>&1
+systemctl disable --now recio-off-host.path recio-off-host.timer >/dev/null 2>&1
 nft delete table inet recio 2>/dev/null
 
 # Only the cluster this product made: its package came with it and the marker names it.
@@ -34,11 +35,12 @@ fi
 users=$(awk '$1 == "u" {print $2}' /etc/sysusers.d/recio.conf 2>/dev/null)
 say "files"
 rm -rf /etc/systemd/system/recio.target /etc/systemd/system/recio-*.service /etc/systemd/system/recio-*.service.d /etc/systemd/system/recio-*.slice \
+    /etc/systemd/system/recio-off-host.path /etc/systemd/system/recio-off-host.timer \
     /etc/systemd/system/postgresql@.service.d/recio.conf /etc/systemd/system/caddy.service.d/recio.conf \
     /etc/sysusers.d/recio.conf /etc/tmpfiles.d/recio.conf /etc/security/limits.d/90-recio.conf /etc/sysctl.d/90-recio.conf \
-    /etc/systemd/journald.conf.d/90-recio.conf /etc/logrotate.d/recio /etc/cron.d/recio-backup /etc/cron.d/recio-model /etc/ssh/sshd_config.d/40-recio.conf \
+    /etc/systemd/journald.conf.d/90-recio.conf /etc/logrotate.d/recio /etc/cron.d/recio-backup /etc/cron.d/recio-model /etc/ssh/sshd_config.d/40-recio.conf /etc/modprobe.d/recio.conf \
     /etc/apt/apt.conf.d/52recio /etc/needrestart/conf.d/recio.conf /etc/postgresql-common/createcluster.d/recio.conf \
-    /etc/pgbackrest.conf /usr/local/bin/recio /usr/local/lib/recio /opt/recio /run/recio /var/backups/recio
+    /etc/pgbackrest.conf /usr/local/bin/recio /usr/local/lib/recio /opt/recio /run/recio /run/recio-manifest.lock /var/backups/recio
 for folder in /etc/systemd/system/postgresql@.service.d /etc/systemd/system/caddy.service.d /etc/systemd/journald.conf.d \
     /etc/needrestart/conf.d /etc/needrestart /etc/sysusers.d; do
     rmdir "$folder" 2>/dev/null

@@ -49,7 +49,7 @@ def recio(desk: Stack, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_what_was_bought_elsewhere_becomes_a_trade_and_settles(desk: Stack, elsewhere: KalshiClient) -> None:
     row = pick(desk, 60)
-    bought = order(row, "bid", 300, min(9_500, row["yes_ask_e4"] + 2_000))
+    bought = order(row, "bid", 300, 9_900)  # at any price: on a busy machine it runs away by more than a few cents
     filled_e2 = elsewhere.create_order(bought).fill_count_e2
     assert filled_e2 > 0
     wait_different(desk, bought.client_order_id)

@@ -95,19 +95,32 @@ def test_a_whole_trade_and_the_same_key_twice(desk: Stack) -> None:
     assert desk.db.all("SELECT cause FROM system.incidents WHERE key = 'order book drift'") == []
 
 
+def close(desk: Stack, trade_id: int) -> Row:
+    """Sell as a person would: an exit is immediate-or-cancel, so when the bids have moved away the trade is open again
+    and one asks once more. The trade as it ended."""
+    said = []
+    for attempt in range(20):
+        ticket = submit_close(
+            desk.db,
+            user_id="0001",
+            mode="simulated",
+            key=f"close-{trade_id}-{attempt}-{uuid.uuid4()}",
+            source="api",
+            trade_id=trade_id,
+        )
+        decided = wait_decided(desk.db, ticket.ticket_id, 5.0)
+        after = wait_state(desk, trade_id, "open", "closed", timeout_s=30)
+        said.append(f"ticket {decided['state']} {decided['reason']}; trade {after['state']} {after['reason']}".strip())
+        if after["state"] == "closed":
+            return after
+        time.sleep(0.5)
+    raise AssertionError(f"trade {trade_id} was not sold: {said}")
+
+
 def test_close_sells_what_is_held(desk: Stack) -> None:
     decided = ask(desk, pick(desk, 50))
     opened = wait_state(desk, decided["trade_id"], "open")
-    ticket = submit_close(
-        desk.db,
-        user_id="0001",
-        mode="simulated",
-        key=f"close-{uuid.uuid4()}",
-        source="api",
-        trade_id=opened["trade_id"],
-    )
-    assert wait_decided(desk.db, ticket.ticket_id, 5.0)["state"] == "accepted"
-    closed = wait_state(desk, opened["trade_id"], "closed", timeout_s=30)
+    closed = close(desk, opened["trade_id"])
     assert closed["reason"] == "sold"
     assert closed["exit_count_e2"] == closed["entry_count_e2"]
     assert closed["pnl_e6"] == closed["exit_proceeds_e6"] - closed["entry_cost_e6"] - closed["fees_e6"]

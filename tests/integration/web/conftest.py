@@ -8,7 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -61,3 +63,46 @@ def desk(database: Cluster, password_hash: str, tmp_path: Path) -> Iterator[Desk
     server.should_exit = True
     thread.join(timeout=10)
     owner.close()
+
+
+class Hook(HTTPServer):
+    """Somebody's server: it keeps what it got, and answers as it is told."""
+
+    got: list[dict[str, Any]]
+    status: int
+    answer: str
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            server: Any = self.server
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
+            server.got.append(
+                {"method": self.command, "path": self.path, "title": self.headers.get("Title"), "body": body}
+            )
+            self.send_response(server.status)
+            self.end_headers()
+            self.wfile.write(server.answer.format(path=self.path).encode())
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def log_message(self, *_: Any) -> None:
+            """Quiet."""
+
+    server = Hook(("127.0.0.1", 0), Handler)
+    server.got, server.status, server.answer = [], 200, "you said it to {path}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def notifier(desk: Desk) -> Iterator[Database]:
+    """A connection as who sends messages."""
+    db = Database("tests", desk.cluster.dsn("recio_notify"))
+    yield db
+    db.close()

@@ -6,9 +6,7 @@ import html
 import json
 import socketserver
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import psycopg2
@@ -18,42 +16,6 @@ from webdesk import Client, Desk, make_trade
 from recio.notify.work import run
 from recio.store.db import Database
 from recio.store.system import close_incident, open_incident
-
-
-class Hook(HTTPServer):
-    """A webhook that keeps what it got, and answers as it is told."""
-
-    got: list[dict[str, Any]]
-    status: int
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            server: Any = self.server
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            server.got.append({"path": self.path, "title": self.headers.get("Title"), "body": body})
-            self.send_response(server.status)
-            self.end_headers()
-            self.wfile.write(f"you said it to {self.path}".encode())
-
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-    server = Hook(("127.0.0.1", 0), Handler)
-    server.got, server.status = [], 200
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def notifier(desk: Desk) -> Iterator[Database]:
-    db = Database("tests", desk.cluster.dsn("recio_notify"))
-    yield db
-    db.close()
 
 
 def add(user: Client, address: str, **form: Any) -> tuple[int, str]:
@@ -76,7 +38,7 @@ def shown(user: Client) -> str:
     return html.unescape(user.ask("GET", "/settings/notifications", Accept="text/html").body.decode())
 
 
-def test_what_happens_is_told_once_and_its_end_too(desk: Desk, hook: Hook, notifier: Database) -> None:
+def test_what_happens_is_told_once_and_its_end_too(desk: Desk, hook: Any, notifier: Database) -> None:
     user = desk.user()
     assert add(user, f"http://127.0.0.1:{hook.server_port}/secret-path")[0] == 303
     run(notifier, "0001", "simulated")
@@ -105,7 +67,7 @@ def test_what_happens_is_told_once_and_its_end_too(desk: Desk, hook: Hook, notif
     assert "200 OK you said it to …" in page and "secret-path" not in page
 
 
-def test_the_test_button_shows_the_real_answer(desk: Desk, hook: Hook, notifier: Database) -> None:
+def test_the_test_button_shows_the_real_answer(desk: Desk, hook: Any, notifier: Database) -> None:
     user = desk.user()
     assert add(user, f"http://127.0.0.1:{hook.server_port}/here")[0] == 303
     target = desk.db.one("SELECT target_id FROM users.notify_targets")
@@ -138,7 +100,7 @@ def test_a_target_that_does_not_answer_is_tried_again_later(desk: Desk, notifier
     assert run(notifier, "0001", "simulated")["failed"] == 1
 
 
-def test_quiet_hours_hold_what_is_not_urgent(desk: Desk, hook: Hook, notifier: Database) -> None:
+def test_quiet_hours_hold_what_is_not_urgent(desk: Desk, hook: Any, notifier: Database) -> None:
     user = desk.user()
     assert add(user, f"http://127.0.0.1:{hook.server_port}/x", quiet_from="22:00", quiet_to="07:00")[0] == 303
     make_trade(desk.db, state="closed", entry_count_e2=100, entry_cost_e6=1, pnl_e6=1, closed_at=datetime.now(UTC))

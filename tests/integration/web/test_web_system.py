@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from webdesk import Desk
 
 from recio.hostwork.diagnostics import sections, write_bundle
 from recio.hostwork.scrub import known_secrets
+from recio.monitoring import updates
 from recio.store import requests as queries
 from recio.store.db import Database
 from recio.store.schema import expected_revision
-from recio.store.system import open_incident, save_database_details, save_readings
+from recio.store.system import open_incident, save_database_details, save_host_sample, save_readings
 
 
 @pytest.fixture
@@ -64,6 +66,29 @@ def test_what_was_measured_is_shown_beside_what_is_allowed(desk: Desk, run_dir: 
         "disk at 91 %",
         "Clean up",
         "SELECT &lt;b&gt;1&lt;/b&gt;",
+    ):
+        assert words in page, words
+
+
+def test_what_must_be_renewed_or_cleared_is_told_with_how_bad_it_is(
+    desk: Desk, run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECIO_UPDATES", str(tmp_path / "updates.json"))
+    page = desk.user().ask("GET", "/system").body.decode()
+    assert "not seen: nothing was served" in page and "not looked for yet: root does it" in page
+    left = {"certificate_left_s": 30 * 3600, "certificate_lifetime_s": 6 * 86400}
+    save_host_sample(Database("t", desk.cluster.dsn("system_monitor")), 1.0, 1.0, 1.0, left)
+    now_s = time.time()
+    updates.keep(updates.Updates(now_s, now_s, {"tar": now_s - 9 * 86400}))
+    desk.db.run(
+        "INSERT INTO system.database_samples (at, connections, size_mb, longest_tx_s, dead_rows)"
+        " SELECT now() - n * interval '1 hour', 1, 100 - n, 0, 0 FROM generate_series(1, 90) n"
+    )
+    page = desk.user().ask("GET", "/system").body.decode()
+    for words in (
+        "warning: the page&#39;s certificate holds for 30 h of its 6.0 days",
+        "warning: security updates wait for up to 9 days: tar",
+        "+24.0 <small>MB a day; budget reached in 81 days",
     ):
         assert words in page, words
 

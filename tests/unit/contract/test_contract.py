@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from recio.contract import Contract, ContractError, load, parse
+from recio.contract import Contract, ContractError, load, parse, unknown_figures
 
 HOME = Path(__file__).parents[3] / "roles" / "contract" / "defaults" / "main.yml"
 
@@ -174,3 +174,23 @@ def test_a_file_that_is_no_contract(text: str, said: str) -> None:
 def test_a_missing_file_names_itself_and_the_cure(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"cannot read .*nowhere\.yml: No such file.*deploy writes it"):
         load(str(tmp_path / "nowhere.yml"))
+
+
+def test_a_release_that_is_gone_back_to_reads_the_contract_of_the_one_that_failed(
+    raw: dict[str, Any], tmp_path: Path
+) -> None:
+    """Figures it has never heard of, at any depth, must not keep it from trading; what it knows is held to as ever."""
+    newer = copy.deepcopy(raw)
+    newer["moonshot"] = {"fuel_mb": 1}
+    newer["limits"]["wings"] = 2
+    newer["services"]["main_app"]["halo"] = True
+    path = tmp_path / "contract.yml"
+    path.write_text(yaml.safe_dump(newer))
+    assert load(str(path)) == parse(yaml.safe_dump(raw))
+    assert sorted(unknown_figures(str(path))) == ["limits.wings", "moonshot", "services.main_app.halo"]
+    with pytest.raises(ContractError, match="unknown field"):
+        parse(path.read_text())  # what a deploy would write is held to the letter
+    newer["pool"]["min"] = newer["pool"]["max"] + 1
+    path.write_text(yaml.safe_dump(newer))
+    with pytest.raises(ContractError, match=r"pool\.min"):
+        load(str(path))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import yaml
+
+from recio.contract import parse
 from recio.monitoring.health import Check, Report
-from recio.monitoring.status import Unit, judge
+from recio.monitoring.status import Unit, judge, limit_shares
 
 NOW = 1_000_000.0
+HOME = Path(__file__).resolve().parents[3] / "roles/contract/defaults/main.yml"
+CONTRACT = parse(yaml.safe_dump(yaml.safe_load(HOME.read_text())["contract"]), str(HOME))
 
 
 def report(**changes: object) -> Report:
@@ -48,6 +54,20 @@ def test_a_fresh_proof_is_healthy_and_tells_its_age() -> None:
     assert found.healthy
     assert found.reason == ""
     assert found.age_s == 3.0
+
+
+def test_files_and_threads_are_the_process_own_and_none_of_its_predecessor() -> None:
+    nobody = 2**22 + 1  # no process has this id: what counts is what it said of itself
+    said = report(pid=nobody, open_files=31, threads=4)
+    found = judge("db_poller", "system", Unit("running", nobody, 0), said, NOW)
+    assert (found.open_files, found.threads) == (31, 4)
+    later = judge("db_poller", "system", Unit("running", nobody + 1, 1), said, NOW)
+    assert (later.open_files, later.threads) == (None, None)
+
+
+def test_shares_are_of_the_contracts_limits_and_unknown_is_no_share() -> None:
+    found = judge("db_poller", "system", Unit("running", 2**22 + 1, 0), report(pid=2**22 + 1, open_files=2048), NOW)
+    assert limit_shares(found, CONTRACT) == {"files": 100 * 2048 / CONTRACT.limits.nofile, "threads": None}
 
 
 def test_a_dead_process_shows_no_memory_of_its_predecessor() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recio.notify.address import AddressError, parse
+from recio.notify.alive import held_back
 from recio.notify.events import MAX_TRIES, backoff_s, is_quiet
 
 TOKEN = "123456:" + "A" * 35
@@ -26,6 +27,7 @@ TOKEN = "123456:" + "A" * 35
         (f"telegram://{TOKEN}/-100123", "telegram", "Telegram chat -10…", TOKEN),
         ("ntfy://ntfy.sh/my-secret-topic", "ntfy", "ntfy.sh", "/my-secret-topic"),
         ("https://hooks.example/T/abc?x=1", "webhook", "hooks.example", "/T/abc?x=1"),
+        ("heartbeat://hc.example/uu-id?x=1", "heartbeat", "sign of life at hc.example", "/uu-id?x=1"),
     ],
 )
 def test_addresses(text: str, kind: str, hint: str, secret: str) -> None:
@@ -73,3 +75,22 @@ def test_quiet_hours_go_over_midnight(start: int, end: int, minute: int) -> None
 def test_back_off_grows_and_ends() -> None:
     waits = [backoff_s(n) for n in range(1, MAX_TRIES + 1)]
     assert waits == sorted(waits) and waits[0] == 30 and waits[-1] == 3600
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ({"a": True, "b": True}, ""),
+        ({"a": True, "b": True, "gone_with_an_upgrade": False}, ""),
+        ({"a": True, "b": False}, "not healthy: b"),
+        ({"a": True}, "not looked at lately: b"),
+        ({}, "not looked at lately: a, b"),
+        ({"b": False}, "not healthy: b; not looked at lately: a"),
+    ],
+)
+def test_a_sign_of_life_needs_every_service_seen_healthy(seen: dict[str, bool], said: str) -> None:
+    assert held_back(seen, ["a", "b"]) == said
+
+
+def test_nothing_known_is_no_sign_of_life() -> None:
+    assert held_back({"a": True}, []) == "no service is known"

@@ -22,8 +22,8 @@ CONTRACT: dict[str, Any] = yaml.safe_load((ROOT / "roles/contract/defaults/main.
 HOST: dict[str, Any] = {
     "os": {"id": "debian", "version": "12", "name": "Debian GNU/Linux 12 (bookworm)"},
     "root": True, "systemd": True, "container": "", "cores": 4, "core_ids": [0, 1, 2, 3], "memory_mb": 7950,
-    "disk_gb": 98.0, "disk_free_gb": 90.0, "inodes_free_percent": 98, "listeners": [], "clock_s": 1000.0,
-    "time_synchronized": True, "clusters": [], "cluster_ours": "",
+    "disk_gb": 98.0, "disk_free_gb": 90.0, "inodes_free_percent": 98, "listeners": [], "asked_s": 999.0, "clock_s": 1000.0,
+    "time_synchronized": True, "clusters": [], "cluster_ours": "", "read_only": [], "fstab_fault": "", "authority_fault": "",
     "releases": {"current": "", "complete": [], "deployed": "", "canary": "", "keys": False, "web_key": False},
 }  # fmt: skip
 
@@ -51,6 +51,13 @@ def test_a_good_host_has_no_faults_and_no_warnings() -> None:
         ({"disk_free_gb": 0.4, "releases": {"current": "1"}}, "the disk is full"),
         ({"inodes_free_percent": 0}, "no free inodes"),
         ({"clock_s": 1100.0}, "clock is 99 s off"),
+        ({"clock_s": 900.0}, "clock is 99 s off"),
+        ({"read_only": ["/", "/etc"]}, "/, /etc cannot be written: mounted read-only"),
+        (
+            {"fstab_fault": "parse error at line 3 -- ignored"},
+            "fstab is not one the host can boot with: parse error at line 3",
+        ),
+        ({"authority_fault": "/x/root.crt is no certificate"}, "/x/root.crt is no certificate, so that no browser"),
         ({"clusters": ["14/main"]}, "PostgreSQL cluster 14/main, which this product did not make"),
         ({"clusters": ["14/main", "15/main"], "cluster_ours": "15/main"}, "cluster 14/main"),
         (
@@ -63,6 +70,10 @@ def test_a_host_that_cannot_be_it_is_refused_with_the_cure(changes: dict[str, An
     faults = filters.host_faults(_host(**changes), CONTRACT, 1001.0)
     assert len(faults) == 1
     assert said in faults[0]
+
+
+def test_a_host_that_answers_slowly_has_no_wrong_clock() -> None:
+    assert filters.host_faults(_host(asked_s=940.0, clock_s=950.0), CONTRACT, 1001.0) == []
 
 
 def test_our_own_listeners_and_cluster_are_welcome() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import io
 import json
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to ro
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(manifest, "PENDING", str(tmp_path / "pending"))
+    monkeypatch.setattr(manifest, "LOCK", str(tmp_path / "lock"))
     monkeypatch.setattr(sys, "argv", ["manifest"])
 
     def call(files: list[dict[str, Any]], commands: list[dict[str, Any]] | None = None, check: bool = False) -> Any:
@@ -135,3 +137,31 @@ def test_a_link_is_put_and_moved_in_one_step_and_gives_way_to_a_file(run: Run, t
     assert run([{"path": str(place), "content": "now a file\n"}])["changed"]
     assert not place.is_symlink() and place.read_text() == "now a file\n"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_a_power_cut_left_half_written_is_removed_even_where_nothing_is_to_change(
+    run: Run, tmp_path: Path
+) -> None:
+    path, half = tmp_path / "a", tmp_path / ".a.recio-new"
+    run([{"path": str(path), "content": "1\n", **ME}])
+    half.write_text("hal")
+    assert run([{"path": str(path), "content": "1\n", **ME}], check=True)["changed"] is False
+    assert half.exists(), "check mode touches nothing"
+    assert run([{"path": str(path), "content": "1\n", **ME}])["changed"] is False
+    assert not half.exists()
+    half.write_text("hal")
+    assert run([{"path": str(path), "content": "2\n", **ME}])["changed"] is True
+    assert (path.read_text(), half.exists()) == ("2\n", False)
+
+
+def test_what_a_killed_controller_began_is_waited_for(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [{"path": str(tmp_path / "a"), "content": "1\n", **ME}]
+    monkeypatch.setattr(manifest, "LOCK_WAIT_S", 0)
+    with (tmp_path / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        refused = run(files)
+    assert "another deploy holds" in refused["msg"]
+    assert not (tmp_path / "a").exists(), "refused before anything is changed"
+    assert run(files)["changed"] is True

@@ -1,0 +1,199 @@
+"""What a machine does to its desk: full disks, no file descriptors, a flood of log lines, a spoilt file, everything down at once."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from desk import Answer
+from injury import Injury
+from remote import Remote, wait_for
+from test_processes import TWELVE, pid
+
+from recio.contract import Contract
+
+CLUSTER = "/var/lib/postgresql"
+# The unit that carries the name returns before its cluster has stopped.
+STOP = "systemctl stop postgresql 'postgresql@*'"
+SMALL = "/run/small-disk"  # a tmpfs in the place of a disk: it is full when it says so
+
+
+@contextmanager
+def small_disk(remote: Remote, folder: str, size_mb: int, before: str, after: str) -> Iterator[None]:
+    """``folder`` with all it holds on a disk of ``size_mb``; put back, with what was written meanwhile, at the end."""
+    remote.out(
+        f"set -e; {before}; mkdir -p {SMALL}; mount -t tmpfs -o size={size_mb}M tmpfs {SMALL}; cp -a {folder}/. {SMALL}/;"
+        f" mount --bind {SMALL} {folder}; {after}"
+    )
+    try:
+        yield
+    finally:
+        # Lazily: who reads the journal holds its files open until it is told anew.
+        remote.out(
+            f"set -e; rm -f {folder}/ballast; {before}; umount -l {folder}; find {folder} -mindepth 1 -delete;"
+            f" cp -a {SMALL}/. {folder}/; umount {SMALL} || umount -l {SMALL}; rmdir {SMALL}; {after}"
+        )
+
+
+def fill(folder: str) -> str:
+    """Leaves nothing free."""
+    return (
+        f"fallocate -l $(( $(stat -f -c '%a * %S' {folder}) )) {folder}/ballast; test $(stat -f -c %a {folder}) -le 1"
+    )
+
+
+def test_disk_full_under_the_database(injury: Injury, remote: Remote) -> None:
+    """The write-ahead log finds no room: the server stops rather than lie. Nothing is bought meanwhile; room is all it needs."""
+    before = {name: pid(remote, name) for name in TWELVE}
+    used_mb = int(remote.out(f"du -sm {CLUSTER}").split()[0])
+    psql = "cd / && runuser -u postgres -- psql -X -q -d rec_io_db"
+    with small_disk(remote, CLUSTER, used_mb + 200, STOP, "systemctl start postgresql"):
+        remote.wait_healthy(90)
+        with injury.watch(
+            "10", "disk full under the database", blames="database|silent|last .* ago", says="^database away"
+        ) as seen:
+            seen.inject(fill(CLUSTER))
+            # Segments made beforehand are used up first; a day of trading in a few seconds.
+            remote.host.run(
+                f"for turn in $(seq 60); do {psql} -c 'SELECT txid_current(); SELECT pg_switch_wal()' || break; done >/dev/null 2>&1"
+            )
+            wait_for("the database to stop", lambda: remote.host.run(f"{psql} -c 'SELECT 1'").rc, 60)
+            answer = injury.desk.call("GET", "/api/trades")
+            assert answer.status in (500, 503), f"the database is away, and the page says {answer.status}"
+            seen.heal(f"rm {CLUSTER}/ballast")
+    remote.wait_healthy(90)
+    assert {name: pid(remote, name) for name in TWELVE} == before, "a full disk must not cost a service its life"
+
+
+def test_disk_full_under_the_log(injury: Injury, remote: Remote) -> None:
+    """Trading is unaffected, and what is said afterwards is kept again."""
+    journal = f"/var/log/journal/{remote.out('cat /etc/machine-id').strip()}"
+    restart = "journalctl --flush --rotate -q; journalctl --vacuum-files=1 -q; systemctl restart systemd-journald"
+    with small_disk(remote, journal, 64, restart, restart):
+        with injury.watch("11", "disk full under the log", unseen=True) as seen:
+            seen.inject(fill(journal))
+            remote.out("for turn in $(seq 200); do logger -t filler 'a line that finds no room'; done; sleep 5")
+            injury.desk.buy_filled(left_min_s=10)
+            seen.heal(f"rm {journal}/ballast")
+        word = uuid.uuid4().hex
+        remote.out(f"logger -t filler {word}")
+        wait_for("the log to go on", lambda: word in remote.out("journalctl -t filler -n 50 --no-pager"), 30)
+
+
+def test_the_archive_cannot_be_written(injury: Injury, remote: Remote, contract: Contract) -> None:
+    """The database goes on, what is not archived waits, and somebody is told."""
+    late = "^archive of the WAL is late: "
+    with injury.watch("12", "the WAL's archive cannot be written", says=late) as seen:
+        folder = f"{contract.directories['backup'].path}/wal"
+        owner = remote.out(f"stat -c %U {folder}").strip()  # whom no mode keeps out: it may change it
+        psql = "cd / && runuser -u postgres -- psql -X -q -d rec_io_db"
+        try:
+            seen.inject(f"chown root {folder}")
+            deadline = time.monotonic() + 300
+            while not injury.incident(seen.injected_s, late):
+                assert time.monotonic() < deadline, "nobody said within 300 s that nothing is archived"
+                remote.out(f"{psql} -c 'SELECT txid_current(); SELECT pg_switch_wal()' >/dev/null; sleep 3")
+            assert injury.desk.get("/api/trades"), "the database goes on"
+        finally:
+            seen.heal(f"chown {owner} {folder}")
+
+
+def test_no_file_descriptor_left(injury: Injury, remote: Remote) -> None:
+    """The page refuses who comes next and does not run hot; with descriptors again it answers, the same process."""
+    before = pid(remote, "main_app")
+    limits = remote.out(f"prlimit --nofile --noheadings --output SOFT,HARD --pid {before}").split()
+    address = urlsplit(injury.desk.url)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # these sockets only take places
+    with injury.watch("15", "the page without a file descriptor for 10 s") as seen:
+        held: list[socket.socket] = []
+        try:
+            seen.inject(f"prlimit --nofile=$(( $(ls /proc/{before}/fd | wc -l) + 2 )):{limits[1]} --pid {before}")
+            busy_s = cpu_s(remote, before)
+            for _ in range(40):
+                one = context.wrap_socket(socket.create_connection((address.hostname or "", address.port or 443), 5))
+                one.sendall(f"GET /livez HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+                held.append(one)
+            time.sleep(10)
+            assert cpu_s(remote, before) - busy_s < 5.0, "half a core and more for refusing"
+        finally:
+            for one in held:
+                one.close()
+            seen.heal(f"prlimit --nofile={limits[0]}:{limits[1]} --pid {before}")
+        wait_for("the page to answer", lambda: injury.desk.call("GET", "/api/events").status == 200, 60)
+    assert pid(remote, "main_app") == before
+
+
+def cpu_s(remote: Remote, process: str) -> float:
+    """Processor seconds of a process so far (proc(5), stat fields 14 and 15, in hundredths)."""
+    fields = remote.out(f"cat /proc/{process}/stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_a_flood_of_log_lines(injury: Injury, remote: Remote, contract: Contract) -> None:
+    """Bounded on the disk, and nobody's work waits for it; what the services say is kept."""
+    with injury.watch("40", "a flood of log lines for 20 s", unseen=True) as seen:
+        seen.inject("timeout 20 sh -c 'yes a line of a program gone mad | systemd-cat -t flood'; true")
+        injury.desk.buy_filled(left_min_s=10)
+    logs = contract.directories["logs"]
+    held_mb = int(remote.out(f"du -sm {logs.path}").split()[0])
+    assert held_mb <= logs.size_mb, f"{held_mb} MB of logs, allowed {logs.size_mb}"
+    assert remote.out("recio logs trade_manager --lines 5").strip(), "what the services said is gone"
+
+
+def test_everything_down_at_once(injury: Injury, remote: Remote) -> None:
+    """A start without a database: nobody gives up, and all are back when it is."""
+    with injury.watch(
+        "4", "all twelve started without a database, which comes 20 s later", blames="the unit is starting|database"
+    ) as seen:
+        seen.inject("systemctl stop postgresql; systemctl restart --no-block recio.target; sleep 20")
+        shown = remote.show([f"recio-{name}.service" for name in TWELVE], "ActiveState")
+        assert {unit["ActiveState"] for unit in shown.values()} <= {"active", "activating"}, shown
+        seen.heal("systemctl start postgresql")
+
+
+def test_a_spoilt_file(injury: Injury, remote: Remote) -> None:
+    """A service whose settings cannot be read refuses by name; the others go on; with the file right it is back by itself."""
+    path = "/etc/recio/contract.yml"
+    with injury.watch(
+        "A11", "the contract's file spoilt, one service started anew", says="^auto_entry_supervisor down: "
+    ) as seen:
+        remote.out(f"cp -a {path} {path}.kept")
+        try:
+            seen.inject(
+                f"head -c 200 {path}.kept >{path}; systemctl restart --no-block recio-auto_entry_supervisor; sleep 8"
+            )
+            said = remote.out("journalctl --unit recio-auto_entry_supervisor --since -30s --no-pager")
+            assert path in said, f"it does not name the file: {said[-600:]}"
+        finally:
+            seen.heal(f"mv {path}.kept {path}")
+
+
+def test_two_at_once_close_the_same_trade(injury: Injury) -> None:
+    """Two browsers, one trade: sold once."""
+    with injury.watch("A7", "two sessions close the same trade at once", unseen=True, trade=False) as seen:
+        trade = injury.desk.buy_filled(left_min_s=30)
+        seen.inject("true")
+        answers: list[Answer] = []
+
+        def close() -> None:
+            body = {"idempotency_key": f"test-{uuid.uuid4()}", "limit_price": "0.01"}
+            answers.append(injury.desk.call("POST", f"/api/trades/{trade['trade_id']}/close", body))
+
+        both = [threading.Thread(target=close) for _ in range(2)]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join()
+        assert len(answers) == 2 and all(answer.status in (200, 409) for answer in answers), answers
+    ended = wait_for(
+        "its end", lambda: (now := injury.desk.trade(trade["trade_id"]))["state"] == "closed" and now, 180, 1
+    )
+    exits = [order for order in ended["orders"] if order["purpose"] == "exit" and order["state"] == "filled"]
+    assert len(exits) <= 1, exits
