@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs the tests that need a deployed host against a trial host (`SUITES` says which on what); exit code 1 on failures.
 
-With ``--drill`` two more hosts are made at the end: one is lost, the other comes back from the copy on another machine. While they are
-made, the fault matrix is done to the host under test.
+With ``--drill`` the end of the host under test is part of it: the fault matrix (without what is marked ``long``) and a short chaos are done
+to it while a fresh host is made; then it is lost with its disk, and the fresh one comes back from the copy on another machine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 from trialhost import place
@@ -33,7 +33,8 @@ SUITES = {
     "faults": ["tests/faults", "-s"],
     "drill": ["tests/host/test_recover_drill.py", "-s"],
 }  # fmt: skip
-DRILL = ("first", "second")
+SECOND = "second"  # the fresh host of the drill
+CHAOS = ("--seed", "20261129", "--minutes", "3")
 ON = {place.CONTAINER: ("host", "browser", "faults"), place.VM: ("machine",)}
 
 
@@ -44,20 +45,10 @@ def own_environment() -> dict[str, str]:
     }
 
 
-def run(name: str, summary: Path, base: dict[str, str] | None = None, **more: str) -> int:
-    """One pytest run over a suite with the host's facts in RECIO_TRIAL; ``more`` joins ``base``, or this process's environment."""
-    command = [
-        str(PROJECT / ".venv/bin/python"), "-m", "pytest", *SUITES[name], "-q", "-p", "no:cacheprovider",
-        "--timeout=400", "--durations=8", f"--junitxml={REPORTS / name}.xml",
-    ]  # fmt: skip
-    environment = {
-        **(os.environ if base is None else base),
-        "RECIO_TRIAL": str(summary),
-        "PYTHONUNBUFFERED": "1",
-        **more,
-    }
+def shown(command: list[str], log: Path, environment: Mapping[str, str]) -> int:
+    """Run it with its output shown and kept in ``log``; its exit code."""
     with (
-        (REPORTS / f"{name}.log").open("w", encoding="utf-8") as log,
+        log.open("w", encoding="utf-8") as kept,
         subprocess.Popen(
             command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process,
@@ -65,36 +56,52 @@ def run(name: str, summary: Path, base: dict[str, str] | None = None, **more: st
         assert process.stdout is not None  # noqa: S101 (it is piped)
         for line in process.stdout:
             print(line, end="", flush=True)
-            log.write(line)
-            log.flush()
+            kept.write(line)
+            kept.flush()
         return process.wait()
 
 
-def drill(beside: Callable[[], int]) -> list[int]:
-    """Make two hosts, lose the first, bring the second back from the copy alone; both are gone at the end, their journals kept.
+def run(name: str, summary: Path, *words: str, base: dict[str, str] | None = None, **more: str) -> int:
+    """One pytest run over a suite with the host's facts in RECIO_TRIAL; ``more`` joins ``base``, or this process's environment."""
+    command = [
+        str(PROJECT / ".venv/bin/python"), "-m", "pytest", *SUITES[name], *words, "-q", "-p", "no:cacheprovider",
+        "--timeout=400", "--durations=8", f"--junitxml={REPORTS / name}.xml",
+    ]  # fmt: skip
+    environment = {**(os.environ if base is None else base), "RECIO_TRIAL": str(summary), "PYTHONUNBUFFERED": "1"}
+    return shown(command, REPORTS / f"{name}.log", environment | more)
 
-    ``beside`` runs while they are made: it mostly waits, they mostly work. The drill itself has the machine to itself: it is timed.
+
+def injure(host: place.Host) -> list[int]:
+    """The fault matrix without its long ones, then chaos by a known seed."""
+    chaos = [str(PROJECT / ".venv/bin/python"), "scripts/chaos.py", "--name", host.name, *CHAOS]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    code = shown(chaos, REPORTS / "chaos.log", environment)
+    print(f"{'FAILED' if code else '1 passed:'} chaos {' '.join(CHAOS)}", flush=True)
+    return [run("faults", host.summary, "-m", "not long"), code]
+
+
+def drill(lost: place.Host) -> list[int]:
+    """Make a fresh host, lose ``lost``, bring the fresh one back from the copy alone; it is gone at the end, its journal kept.
+
+    ``lost`` is injured while the fresh one is made: the one mostly waits, the other mostly works. The drill itself has the machine to
+    itself: it is timed.
     """
     own = own_environment()
     codes: list[int] = []
-    other = threading.Thread(target=lambda: codes.append(beside()), daemon=True)
+    other = threading.Thread(target=lambda: codes.extend(injure(lost)), daemon=True)
     other.start()
-    made = []
     try:
-        for name in DRILL:
-            up = subprocess.run([sys.executable, "scripts/up.py", "--name", name], cwd=PROJECT, env=own, check=False)
-            host = place.find(name)
-            if up.returncode or host is None:
-                print(f"FAILED the host {name} was not made (exit code {up.returncode})")
-                return [1]
-            made.append(host)
+        up = subprocess.run([sys.executable, "scripts/up.py", "--name", SECOND], cwd=PROJECT, env=own, check=False)
+        second = place.find(SECOND)
         other.join()
-        return [*(codes or [1]), run("drill", made[0].summary, own, RECIO_TRIAL_SECOND=str(made[1].summary))]
+        if up.returncode or second is None:
+            print(f"FAILED the host {SECOND} was not made (exit code {up.returncode})")
+            return [1]
+        return [*(codes or [1]), run("drill", lost.summary, base=own, RECIO_TRIAL_SECOND=str(second.summary))]
     finally:
         other.join()
-        for name in DRILL:
-            subprocess.run(["/bin/bash", "molecule/default/keep_journal.sh", name], cwd=PROJECT, check=False)
-            subprocess.run([sys.executable, "scripts/trial.py", "down", "--name", name], cwd=PROJECT, check=False)
+        subprocess.run(["/bin/bash", "molecule/default/keep_journal.sh", SECOND], cwd=PROJECT, check=False)
+        subprocess.run([sys.executable, "scripts/trial.py", "down", "--name", SECOND], cwd=PROJECT, check=False)
 
 
 def main() -> int:
@@ -103,7 +110,7 @@ def main() -> int:
     parser.add_argument("--name", default="trial", help="the host (default: trial)")
     parser.add_argument("--only", choices=list(SUITES), help="one suite")
     parser.add_argument(
-        "--drill", action="store_true", help="lose a machine and bring it back, on two hosts of their own"
+        "--drill", action="store_true", help="at the end lose the machine, and bring it back on a fresh one"
     )
     arguments = parser.parse_args()
     host = place.find(arguments.name)
@@ -115,7 +122,7 @@ def main() -> int:
     wanted = [name for name in ON[host.kind] if arguments.only in (None, name)]
     codes = [run(name, host.summary) for name in wanted if not (arguments.drill and name == "faults")]
     if arguments.drill:
-        codes += drill(lambda: run("faults", host.summary))
+        codes += drill(host)
     return 1 if any(codes) else 0
 
 

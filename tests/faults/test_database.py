@@ -30,6 +30,7 @@ def pids(remote: Remote) -> dict[str, str]:
     return {name: pid(remote, name) for name in TWELVE}
 
 
+@pytest.mark.long
 def test_restarted_again_and_again(injury: Injury, remote: Remote) -> None:
     before = pids(remote)
     with injury.watch("8", "PostgreSQL restarted five times", says=AWAY) as seen:
@@ -75,7 +76,7 @@ def test_no_connection_left(injury: Injury, remote: Remote) -> None:
         seen.heal("true")
 
 
-@pytest.mark.parametrize("table", ["users.orders", "system.dependency_state"])
+@pytest.mark.parametrize("table", ["users.orders", pytest.param("system.dependency_state", marks=pytest.mark.long)])
 def test_a_lock_is_held(injury: Injury, table: str) -> None:
     """Somebody's forgotten transaction holds what everybody needs; nobody hangs for good, and it is healthy when it is gone."""
     with injury.watch("9", f"{table} locked for 20 s") as seen:

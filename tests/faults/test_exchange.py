@@ -46,9 +46,19 @@ CASES = (
     Case("A12", "portfolio reads of five seconds ago", ({"kind": "lagging_reads", "lag_s": 5},), 10.0),
     Case("A13", "no cash on the shard of these markets", ({"kind": "unfunded_shard"},)),
 )  # fmt: skip
+LONG = {
+    "an order not accepted, and no answer", "frames lost", "connections cut again and again", "frames arrive late",
+    "maintenance of trading", "portfolio reads of five seconds ago",
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.what.replace(" ", "-"))
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=[pytest.mark.long] * (case.what in LONG), id=case.what.replace(" ", "-"))
+        for case in CASES
+    ],
+)
 def test_misbehaves(injury: Injury, case: Case) -> None:
     remote, desk = injury.remote, injury.desk
     with injury.watch(case.number, case.what, blames=case.blames, says=case.says) as seen:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import pytest
 from desk import Answer
 from injury import Injury
 from remote import Remote, wait_for
@@ -71,6 +72,7 @@ def test_disk_full_under_the_database(injury: Injury, remote: Remote) -> None:
     assert {name: pid(remote, name) for name in TWELVE} == before, "a full disk must not cost a service its life"
 
 
+@pytest.mark.long
 def test_disk_full_under_the_log(injury: Injury, remote: Remote) -> None:
     """Trading is unaffected, and what is said afterwards is kept again."""
     journal = f"/var/log/journal/{remote.out('cat /etc/machine-id').strip()}"
@@ -136,6 +138,7 @@ def cpu_s(remote: Remote, process: str) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
+@pytest.mark.long
 def test_a_flood_of_log_lines(injury: Injury, remote: Remote, contract: Contract) -> None:
     """Bounded on the disk, and nobody's work waits for it; what the services say is kept."""
     with injury.watch("40", "a flood of log lines for 20 s", unseen=True) as seen:

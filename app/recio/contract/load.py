@@ -120,6 +120,10 @@ def _contradictions(contract: Contract) -> Iterator[str]:
             yield f"thresholds.{name}: clear_warning <= warning < critical must hold"
     if contract.upkeep.growth.clear_days < contract.upkeep.growth.warning_days:
         yield "upkeep.growth: warning_days <= clear_days must hold"
+    if contract.upkeep.growth.decisions_kept_days < contract.upkeep.growth.decisions_least_days:
+        yield "upkeep.growth: decisions_least_days <= decisions_kept_days must hold"
+    if contract.upkeep.growth.shorten_from_percent >= 100:
+        yield "upkeep.growth: shorten_from_percent must be below 100"
     if contract.pool.min > contract.pool.max:
         yield f"pool.min {contract.pool.min} is above pool.max {contract.pool.max}"
 

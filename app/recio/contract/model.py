@@ -247,12 +247,16 @@ class UpdatesRule(Struct, frozen=True):
 class GrowthRule(Struct, frozen=True):
     """The database's folder would reach its budget in less than ``warning_days``; it is well again from ``clear_days`` on.
 
-    Younger samples than ``samples_min_h`` say nothing: on its first days a desk fills its tables.
+    Younger samples than ``samples_min_h`` say nothing: on its first days a desk fills its tables. Above ``shorten_from_percent`` of
+    the budget decisions are kept ever shorter, from ``decisions_kept_days`` down to ``decisions_least_days`` when it is all used.
     """
 
     samples_min_h: Count
     warning_days: Count
     clear_days: Count
+    decisions_kept_days: Count
+    decisions_least_days: Count
+    shorten_from_percent: Percent
 
 
 class Upkeep(Struct, frozen=True):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from recio.contract import Contract
 from recio.contract.model import GrowthRule
 
-__all__ = ["Growth", "complaint", "database_growth", "forecast", "megabytes"]
+__all__ = ["Growth", "complaint", "database_growth", "decisions_kept_days", "forecast", "megabytes"]
 
 DAY_S = 86400.0
 _MANY_DAYS = 3650.0  # farther ahead than this nobody looks
@@ -70,6 +70,19 @@ def complaint(growth: Growth, rule: GrowthRule, stands: bool) -> str:
         f"the database's folder reaches its budget of {growth.budget_mb:,} MB in {left:.0f} days:"
         f" it holds {growth.used_mb:,.0f} MB and grows by {growth.mb_per_day or 0.0:,.1f} MB a day"
     )
+
+
+def decisions_kept_days(growth: Growth, rule: GrowthRule) -> float:
+    """How long decisions that were no entry are kept: shorter the fuller the database's folder is, so that it never fills up.
+
+    Rows removed make room inside the files and do not shrink them, so a folder that came to 80 % stays there, and with it the answer.
+    Not known how full: the whole time.
+    """
+    most, least = rule.decisions_kept_days, rule.decisions_least_days
+    used = 0.0 if growth.used_mb is None else growth.used_mb / growth.budget_mb
+    start = rule.shorten_from_percent / 100
+    share = min(max((used - start) / (1 - start), 0.0), 1.0)
+    return most - (most - least) * share
 
 
 def megabytes(text: str) -> float | None:

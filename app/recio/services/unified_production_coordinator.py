@@ -10,6 +10,7 @@ from recio.market.model import NORMAL, ProbabilityModel
 from recio.market.series import PriceSeries
 from recio.market.settlement import observe
 from recio.market.strike_table import Book, StrikeMarket, build, near
+from recio.monitoring.growth import database_growth, decisions_kept_days
 from recio.monitoring.health import Check
 from recio.services import log
 from recio.services.model_source import current_model
@@ -17,6 +18,7 @@ from recio.services.runtime import Context, Worker, run
 from recio.services.spans import now_ns
 from recio.store import market_data as store
 from recio.store.db import Notification
+from recio.store.growth import size_history
 from recio.store.models import keep_results
 from recio.store.system import PRUNE_BATCH, prune
 
@@ -61,7 +63,9 @@ class UnifiedProductionCoordinator(Worker):
         wanted = [note.payload for note in notes if note.channel == "clean_up"]
         if wanted or time.monotonic() >= self._prune_due_s:
             kept = keep_results(self.db)
-            removed = dict(prune(self.db).items())
+            contract = self.ctx.contract
+            growth = database_growth(size_history(self.db), contract)
+            removed = prune(self.db, decisions_kept_days(growth, contract.upkeep.growth))
             more = PRUNE_BATCH in removed.values()
             self._prune_due_s = time.monotonic() + (_PRUNE_AGAIN_S if more else _PRUNE_S)
             log.info("retention", why=wanted[-1] if wanted else "it is time", results_kept=kept, **removed)

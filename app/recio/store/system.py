@@ -156,7 +156,7 @@ _RETENTION = {
     "live_data.books": "market_ticker NOT IN (SELECT market_ticker FROM live_data.markets WHERE close_time > now())",
     "live_data.markets": "close_time < now() - interval '1 day' AND market_ticker NOT IN"
     " (SELECT market_ticker FROM users.trades WHERE state IN ('pending', 'open', 'closing', 'expired'))",
-    "users.decisions": "kind <> 'enter' AND at < now() - interval '45 days'",
+    "users.decisions": "kind <> 'enter' AND at < now() - make_interval(secs => %(decisions_s)s)",
     # The newest agreement stays for ever: from there on everything is compared.
     "users.reconciliations": "ok AND at < now() - interval '7 days' AND reconciliation_id < (SELECT max(r.reconciliation_id)"
     " FROM users.reconciliations r WHERE r.ok AND r.mode = reconciliations.mode)",
@@ -170,15 +170,17 @@ _RETENTION = {
 }
 
 
-def prune(db: Database) -> dict[str, int]:
+def prune(db: Database, decisions_kept_days: float) -> dict[str, int]:
     """Remove what has outlived its use, at most PRUNE_BATCH rows a table; gives the counts, zeros included, and keeps them.
 
+    ``decisions_kept_days``: of decisions that were no entry (`recio.monitoring.growth`); all else has its fixed time.
     A count of PRUNE_BATCH means that there may be more. The table uses the room again; only a rewrite would give it to the file system.
     """
     removed = {}
     for table, condition in _RETENTION.items():
         removed[table] = db.run(
-            f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {condition} LIMIT {PRUNE_BATCH}))"  # noqa: S608
+            f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {condition} LIMIT {PRUNE_BATCH}))",  # noqa: S608
+            {"decisions_s": decisions_kept_days * 86400},
         )
     db.run("INSERT INTO system.retention_runs (removed) VALUES (%s)", (Json(removed),))
     return removed

@@ -91,6 +91,6 @@ def test_results_outlive_their_markets(desk: Stack) -> None:
     coordinator = Database("tests", desk.cluster.dsn("unified_production_coordinator"))
     assert keep_results(coordinator) == 2
     assert keep_results(coordinator) == 0
-    assert prune(coordinator)["live_data.markets"] == 4  # closed long ago
+    assert prune(coordinator, 45)["live_data.markets"] == 4  # closed long ago
     coordinator.close()
     assert [row["result"] for row in settled_decisions(desk.db, "0001", "simulated")] == ["yes", "no"]

@@ -262,7 +262,7 @@ def test_status_and_account(desk: Desk) -> None:
     status = user.ask("GET", "/api/status").json
     assert len(status["services"]) == 12 and status["healthy"] is False and status["mode"] == "simulated"
     assert set(status["services"][0]) == {
-        "name", "tier", "state", "healthy", "reason", "age_s", "pss_mb", "cpu_percent", "restarts",
+        "name", "tier", "state", "healthy", "reason", "age_s", "pss_mb", "cpu_percent", "restarts", "open_files", "threads",
     }  # fmt: skip
     account = user.ask("GET", "/api/account").json
     assert account["balance"] is None and account["reconciliation"] is None and account["positions"] == []

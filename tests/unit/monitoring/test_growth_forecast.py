@@ -7,9 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recio.contract.model import GrowthRule
-from recio.monitoring.growth import Growth, complaint, forecast, megabytes
+from recio.monitoring.growth import Growth, complaint, decisions_kept_days, forecast, megabytes
 
-RULE = GrowthRule(samples_min_h=48, warning_days=14, clear_days=18)
+RULE = GrowthRule(
+    samples_min_h=48,
+    warning_days=14,
+    clear_days=18,
+    decisions_kept_days=45,
+    decisions_least_days=3,
+    shorten_from_percent=50,
+)
 
 
 def week(per_day: float, first_mb: float = 100.0, hours: int = 168) -> list[tuple[float, float]]:
@@ -61,3 +68,10 @@ def test_a_reading_in_words_is_no_number() -> None:
     assert megabytes("1,234.5 MB") == 1234.5
     assert megabytes("12 MB") == 12.0
     assert megabytes("/x is not there: nothing uses it yet") is None
+
+
+@pytest.mark.parametrize(
+    ("used_mb", "days"), [(None, 45), (0.0, 45), (1024.0, 45), (1536.0, 24), (2048.0, 3), (9999.0, 3)]
+)
+def test_a_fuller_folder_keeps_decisions_shorter(used_mb: float | None, days: float) -> None:
+    assert decisions_kept_days(Growth(used_mb, 2048), RULE) == pytest.approx(days)
