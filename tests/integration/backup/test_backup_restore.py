@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,18 +92,22 @@ def test_the_backup_role_cannot_change_anything(place: Place) -> None:
     db.close()
 
 
-def test_the_restore_test_brings_the_ledger_back(place: Place, made: dict[Kind, Entry], tmp_path: Path) -> None:
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o755)  # the server runs as postgres, which must reach its own folder in it
-    result = restore_test(place, tmp_path)
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A folder whose name is short enough for a socket in it, and into which the server's own user may go."""
+    with tempfile.TemporaryDirectory(prefix="recio-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_the_restore_test_brings_the_ledger_back(place: Place, made: dict[Kind, Entry], scratch: Path) -> None:
+    result = restore_test(place, scratch)
     assert (result.ok, result.name) == (True, made[Kind.DATABASE].name)
-    assert list(tmp_path.glob("recio-restore-test-*")) == [], "the throw-away cluster stayed"
+    assert list(scratch.glob("recio-restore-test-*")) == [], "the throw-away cluster stayed"
 
 
-def test_a_restored_ledger_that_is_another_is_told(place: Place, made: dict[Kind, Entry], tmp_path: Path) -> None:
+def test_a_restored_ledger_that_is_another_is_told(place: Place, made: dict[Kind, Entry], scratch: Path) -> None:
     """A manifest that recorded one more fill, rightly signed: what a dump that lost a row would look like."""
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o755)
     key, folder = read_key(place.key_file), made[Kind.DATABASE].folder
     manifest = read_manifest(folder, key)
     assert manifest.census is not None
@@ -111,7 +116,7 @@ def test_a_restored_ledger_that_is_another_is_told(place: Place, made: dict[Kind
     census = msgspec.structs.replace(manifest.census, tables=tables, fold="other")
     (folder / MANIFEST).write_bytes(signed(msgspec.structs.replace(manifest, census=census), key))
     with pytest.raises(Damaged, match=r"users.fills has 50 rows, recorded were 51; the ledger folds to other figures"):
-        restore_test(place, tmp_path)
+        restore_test(place, scratch)
     status = read_status()
     assert status is not None and status.restore_test is not None
     assert not status.restore_test.ok
@@ -124,7 +129,7 @@ def test_a_damaged_newest_backup_is_not_hidden_by_an_older_good_one(
     shutil.copytree(made[Kind.DATABASE].folder, newer)
     (newer / PAYLOAD).write_bytes(b"")
     with pytest.raises(Damaged, match=r"backup_99991231T000000 is cut off.*then remove it"):
-        restore_test(place, tmp_path)
+        restore_test(place, scratch)
 
 
 @pytest.mark.parametrize("kind", list(Kind))
