@@ -19,10 +19,11 @@ COPIED = (
 )
 
 
-def build(mark: str, breaking: str = "", python: str = "cp311") -> Path:
+def build(mark: str, breaking: str = "", migration: str = "", python: str = "cp311") -> Path:
     """Build a release of a copy of this clone in build/other/MARK; returns its folder.
 
-    `mark` becomes a comment in it, `breaking` code at the end of the watchdog's module: what a bad release does.
+    `mark` becomes a comment in it, `breaking` code at the end of the watchdog's module: what a bad release does; `migration` the SQL of
+    one revision more.
     """
     copy = BUILD / "other" / mark
     shutil.rmtree(copy, ignore_errors=True)
@@ -38,6 +39,8 @@ def build(mark: str, breaking: str = "", python: str = "cp311") -> Path:
     if breaking:
         with (copy / "app/recio/services/btc_price_watchdog.py").open("a", encoding="utf-8") as file:
             file.write(f"\n{breaking}\n")
+    if migration:
+        _add_revision(copy / "app/recio/store/migrations/versions", migration)
     # What was downloaded for this clone serves the copy as well.
     (copy / "build").mkdir()
     for name in ("bootstrap", "wheelhouse"):
@@ -50,3 +53,14 @@ def build(mark: str, breaking: str = "", python: str = "cp311") -> Path:
     if done.returncode:
         raise TrialError(f"the release {mark} could not be built: {(done.stderr or done.stdout).strip()[-800:]}")
     return Path(done.stdout.split()[-1])
+
+
+def _add_revision(folder: Path, sql: str) -> None:
+    """The newest revision's program once more, one number on, with this SQL."""
+    newest = max(folder.glob("r[0-9]*.py"))
+    number, before = f"{int(newest.name[1:5]) + 1:04d}", f"{int(newest.name[1:5]) - 1:04d}"
+    program = newest.read_text(encoding="utf-8")
+    stem = newest.stem[1:]  # 0015_cancel
+    program = program.replace(stem, f"{number}_other").replace(stem[:4], number).replace(f'"{before}"', f'"{stem[:4]}"')
+    (folder / f"r{number}_other.py").write_text(program, encoding="utf-8")
+    (folder / f"{number}_other.sql").write_text(sql, encoding="utf-8")

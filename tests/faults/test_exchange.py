@@ -34,6 +34,7 @@ CASES = (
     Case("17", "429 to every order", ({"kind": "rate_limited", "path": ORDERS, "method": "POST"},)),
     Case("17", "an answer that names no order", ({"kind": "no_order", "path": ORDERS, "count": 1},)),
     Case("19", "every frame told twice", ({"kind": "duplicate_frame"},), 8.0),
+    Case("20", "frames out of order", ({"kind": "late_frame", "probability": 0.3},), 8.0),
     Case("22", "gaps in the sequence", ({"kind": "sequence_gap", "count": 5},), 8.0),
     Case("22", "frames lost", ({"kind": "drop_frame", "probability": 0.3},), 8.0),
     Case("23", "sockets that fall silent", ({"kind": "silent_socket"},), 25.0, blames="btc_price_watchdog|kalshi_api_watchdog"),

@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -26,10 +26,10 @@ SMALL = "/run/small-disk"  # a tmpfs in the place of a disk: it is full when it 
 
 
 @contextmanager
-def small_disk(remote: Remote, folder: str, size_mb: int, before: str, after: str) -> Iterator[None]:
-    """``folder`` with all it holds on a disk of ``size_mb``; put back, with what was written meanwhile, at the end."""
+def small_disk(remote: Remote, folder: str, limits: str, before: str, after: str) -> Iterator[None]:
+    """``folder`` with all it holds on a disk of such ``limits``; put back, with what was written meanwhile, at the end."""
     remote.out(
-        f"set -e; {before}; mkdir -p {SMALL}; mount -t tmpfs -o size={size_mb}M tmpfs {SMALL}; cp -a {folder}/. {SMALL}/;"
+        f"set -e; {before}; mkdir -p {SMALL}; mount -t tmpfs -o {limits} tmpfs {SMALL}; cp -a {folder}/. {SMALL}/;"
         f" mount --bind {SMALL} {folder}; {after}"
     )
     try:
@@ -37,7 +37,7 @@ def small_disk(remote: Remote, folder: str, size_mb: int, before: str, after: st
     finally:
         # Lazily: who reads the journal holds its files open until it is told anew.
         remote.out(
-            f"set -e; rm -f {folder}/ballast; {before}; umount -l {folder}; find {folder} -mindepth 1 -delete;"
+            f"set -e; rm -rf {folder}/ballast; {before}; umount -l {folder}; find {folder} -mindepth 1 -delete;"
             f" cp -a {SMALL}/. {folder}/; umount {SMALL} || umount -l {SMALL}; rmdir {SMALL}; {after}"
         )
 
@@ -49,25 +49,48 @@ def fill(folder: str) -> str:
     )
 
 
-def test_disk_full_under_the_database(injury: Injury, remote: Remote) -> None:
+def full_of_files(folder: str) -> str:
+    """Leaves no inode free."""
+    return (
+        f"mkdir {folder}/ballast; cd {folder}/ballast; n=0; while : 2>/dev/null >$n; do n=$((n + 1)); done 2>/dev/null;"
+        f" cd /; test $(stat -f -c %d {folder}) = 0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "what", "fill_up"),
+    [
+        ("10", "disk full under the database", fill),
+        pytest.param("A2", "no inode left under the database", full_of_files, marks=pytest.mark.long),
+    ],
+    ids=["space", "inodes"],
+)
+def test_disk_full_under_the_database(
+    injury: Injury, remote: Remote, number: str, what: str, fill_up: Callable[[str], str]
+) -> None:
     """The write-ahead log finds no room: the server stops rather than lie. Nothing is bought meanwhile; room is all it needs."""
     before = {name: pid(remote, name) for name in TWELVE}
     used_mb = int(remote.out(f"du -sm {CLUSTER}").split()[0])
+    inodes = int(remote.out(f"du -s --inodes {CLUSTER}").split()[0])
     psql = "cd / && runuser -u postgres -- psql -X -q -d rec_io_db"
-    with small_disk(remote, CLUSTER, used_mb + 200, STOP, "systemctl start postgresql"):
+    limits = f"size={used_mb + 200}M,nr_inodes={inodes + 400}"
+    with small_disk(remote, CLUSTER, limits, STOP, "systemctl start postgresql"):
         remote.wait_healthy(90)
-        with injury.watch(
-            "10", "disk full under the database", blames="database|silent|last .* ago", says="^database away"
-        ) as seen:
-            seen.inject(fill(CLUSTER))
+        # Without space it stays away; without inodes it is back within a second or two, with segments it has, and stops again.
+        blames = "database|silent|last .* ago" if fill_up is fill else ""
+        with injury.watch(number, what, blames=blames, says="^database away") as seen:
+            seen.inject(fill_up(CLUSTER))
             # Segments made beforehand are used up first; a day of trading in a few seconds.
-            remote.host.run(
-                f"for turn in $(seq 60); do {psql} -c 'SELECT txid_current(); SELECT pg_switch_wal()' || break; done >/dev/null 2>&1"
+            ended = remote.out(
+                f"for turn in $(seq 60); do {psql} -c 'SELECT txid_current(); SELECT pg_switch_wal()' >/dev/null 2>&1"
+                " || { echo it stopped; break; }; done"
             )
-            wait_for("the database to stop", lambda: remote.host.run(f"{psql} -c 'SELECT 1'").rc, 60)
+            if not ended:
+                wait_for("the database to stop", lambda: remote.host.run(f"{psql} -c 'SELECT 1'").rc, 60)
             answer = injury.desk.call("GET", "/api/trades")
-            assert answer.status in (500, 503), f"the database is away, and the page says {answer.status}"
-            seen.heal(f"rm {CLUSTER}/ballast")
+            away = (500, 503) if fill_up is fill else (200, 500, 503)
+            assert answer.status in away, f"the database is away, and the page says {answer.status}"
+            seen.heal(f"rm -rf {CLUSTER}/ballast")
     remote.wait_healthy(90)
     assert {name: pid(remote, name) for name in TWELVE} == before, "a full disk must not cost a service its life"
 
@@ -77,7 +100,7 @@ def test_disk_full_under_the_log(injury: Injury, remote: Remote) -> None:
     """Trading is unaffected, and what is said afterwards is kept again."""
     journal = f"/var/log/journal/{remote.out('cat /etc/machine-id').strip()}"
     restart = "journalctl --flush --rotate -q; journalctl --vacuum-files=1 -q; systemctl restart systemd-journald"
-    with small_disk(remote, journal, 64, restart, restart):
+    with small_disk(remote, journal, "size=64M", restart, restart):
         with injury.watch("11", "disk full under the log", unseen=True) as seen:
             seen.inject(fill(journal))
             remote.out("for turn in $(seq 200); do logger -t filler 'a line that finds no room'; done; sleep 5")
@@ -124,6 +147,10 @@ def test_no_file_descriptor_left(injury: Injury, remote: Remote) -> None:
                 held.append(one)
             time.sleep(10)
             assert cpu_s(remote, before) - busy_s < 5.0, "half a core and more for refusing"
+            soft, used = remote.out(
+                f"prlimit --nofile --noheadings --output SOFT --pid {before}; ls /proc/{before}/fd | wc -l"
+            ).split()
+            assert int(used) >= int(soft) - 1, f"it still had descriptors: {used} of {soft} in use"
         finally:
             for one in held:
                 one.close()

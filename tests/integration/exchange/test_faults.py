@@ -202,8 +202,12 @@ def watcher(simulator: Process, client: KalshiClient, near_market: Near) -> Iter
     made.feed.close()
 
 
-@pytest.mark.parametrize("row", [{"kind": "drop_frame"}, {"kind": "sequence_gap", "skip": 3}], ids=["drop", "gap"])
-def test_a_lost_frame_makes_the_books_stale_and_they_are_fetched_anew(
+@pytest.mark.parametrize(
+    "row",
+    [{"kind": "drop_frame"}, {"kind": "sequence_gap", "skip": 3}, {"kind": "late_frame"}],
+    ids=["drop", "gap", "late"],
+)
+def test_a_lost_or_late_frame_makes_the_books_stale_and_they_are_fetched_anew(
     simulator: Process, watcher: Watcher, row: dict[str, object]
 ) -> None:
     with faults(simulator, {"channel": "orderbook_delta", "count": 1, "skip_first": 3, **row}) as hits:

@@ -13,6 +13,7 @@ maintenance      creates refused (scope exchange: everything but status)        
 unfunded_shard   404 user_not_found; the crypto shard holds no cash                no
 drop_frame       a frame is counted and never sent                                 -
 duplicate_frame  a frame is sent twice                                             -
+late_frame       a frame comes behind the one after it                             -
 sequence_gap     the sequence number jumps by skip                                 -
 silent_socket    no data for for_s, pings as ever                                  -
 slow_frames      each frame waits delay_s behind the one before: the age grows     -
@@ -45,6 +46,7 @@ __all__ = [
     "FaultError",
     "Faults",
     "LaggingReads",
+    "LateFrame",
     "Maintenance",
     "NoOrder",
     "RateLimited",
@@ -147,6 +149,10 @@ class DuplicateFrame(_StreamFault, frozen=True, kw_only=True):
     """A frame sent twice."""
 
 
+class LateFrame(_StreamFault, frozen=True, kw_only=True):
+    """A frame that comes behind the one after it: its number is lower than the last."""
+
+
 class SequenceGap(_StreamFault, frozen=True, kw_only=True):
     """Numbers are left out."""
 
@@ -190,6 +196,7 @@ KINDS: dict[str, type[Fault]] = {
     "unfunded_shard": UnfundedShard,
     "drop_frame": DropFrame,
     "duplicate_frame": DuplicateFrame,
+    "late_frame": LateFrame,
     "sequence_gap": SequenceGap,
     "silent_socket": SilentSocket,
     "slow_frames": SlowFrames,

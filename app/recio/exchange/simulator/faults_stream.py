@@ -11,6 +11,7 @@ from recio.exchange.simulator.faults import (
     DropFrame,
     DuplicateFrame,
     Faults,
+    LateFrame,
     SequenceGap,
     SilentSocket,
     SlowFrames,
@@ -45,6 +46,12 @@ class StreamFaults:
         if loop.time() < self._silent_until_s or self._faults.take(DropFrame, self._path, channel=channel):
             return 0
         return 2 if self._faults.take(DuplicateFrame, self._path, channel=channel) else 1
+
+    def late(self, channel: str) -> bool:
+        """Whether this frame of ``channel`` is to come behind the next one."""
+        return bool(
+            channel and self._faults.any and self._faults.take(LateFrame, self._path, channel=channel) is not None
+        )
 
     def skipped(self, channel: str) -> int:
         """How many sequence numbers to leave out before the next frame of ``channel``."""

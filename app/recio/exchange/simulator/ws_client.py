@@ -70,6 +70,7 @@ class Connection:
         self._exchange, self._clock_of, self._cut = exchange, clock_of, cut
         self._both_sides = exchange.compat == "sdk"
         self._last_sid = 0
+        self._late: bytes | None = None  # a frame that waits for the next one
         self._encoder = msgspec.json.Encoder()
 
     # ------------------------------------------------------------------ writing
@@ -80,9 +81,13 @@ class Connection:
             return
         message["sending_ts_ms"] = self._exchange.now_ms()
         line = self._encoder.encode(message) + b"\n"
-        self.waiting.append(line)
-        if copies > 1:
-            self.waiting.append(line)
+        if self._late is None and self.faults.late(channel):
+            self._late = line
+            return
+        self.waiting += [line] * copies
+        if self._late is not None:
+            self.waiting.append(self._late)
+            self._late = None
         if len(self.waiting) > _MAX_WAITING:
             self._overflow()
         self.more.set()
