@@ -27,7 +27,7 @@ HEAD = """# The fault matrix
 Written by `scripts/faults_doc.py` from `tests/faults/matrix.yml` and the last run's figures; do not edit. 1 to 40 are the classic faults of
 such a host, A1 and on the ones this desk adds. Tests below `tests/faults/` do the fault to a deployed host that trades, and wait until it
 is noticed, named by its cause, and well again; then every order, fill, position and cent is compared with the exchange's own record, and
-every trade with its log. `make faults` runs them; so does `make test`.
+every trade with its log. `make faults` runs them; `make test` all that are not marked `long`.
 
 Of {total} faults, {whole} have a test without a known gap, {partly} are tested in part, {none} have no test.
 """

@@ -80,6 +80,11 @@ def injure(host: place.Host) -> list[int]:
     return [run("faults", host.summary, "-m", "not long"), code]
 
 
+def keep_journal(name: str) -> None:
+    """What a host had to say, into build/NAME-journal.txt."""
+    subprocess.run(["/bin/bash", "molecule/default/keep_journal.sh", name], cwd=PROJECT, check=False)
+
+
 def drill(lost: place.Host) -> list[int]:
     """Make a fresh host, lose ``lost``, bring the fresh one back from the copy alone; it is gone at the end, its journal kept.
 
@@ -97,10 +102,11 @@ def drill(lost: place.Host) -> list[int]:
         if up.returncode or second is None:
             print(f"FAILED the host {SECOND} was not made (exit code {up.returncode})")
             return [1]
+        keep_journal(lost.name)  # it will not be there to ask
         return [*(codes or [1]), run("drill", lost.summary, base=own, RECIO_TRIAL_SECOND=str(second.summary))]
     finally:
         other.join()
-        subprocess.run(["/bin/bash", "molecule/default/keep_journal.sh", SECOND], cwd=PROJECT, check=False)
+        keep_journal(SECOND)
         subprocess.run([sys.executable, "scripts/trial.py", "down", "--name", SECOND], cwd=PROJECT, check=False)
 
 

@@ -42,7 +42,7 @@ def test_a_segment_is_there_seconds_after_it_was_archived(copied: Remote) -> Non
     wait_for("the first copy", lambda: state(copied).get("reached_s"), 60)
     (segment,) = copied.sql("SELECT pg_walfile_name(pg_switch_wal())")[0]
     began_s = time.monotonic()
-    wait_for(f"{segment} on the other machine", lambda: str(state(copied)["segment"]) >= segment, 40)
+    wait_for(f"{segment} on the other machine", lambda: str(state(copied)["segment"]) >= segment, 60)
     print(
         f"{segment} was there {time.monotonic() - began_s:.1f} s after it was ended; a push took {state(copied)['seconds']} s"
     )

@@ -66,6 +66,7 @@ class BookSubscription:
         if less:
             lines.append(delete_markets(self._next(), self.sid, less))
             self.markets -= set(less)
+            self._asked_s = {ticker: at_s for ticker, at_s in self._asked_s.items() if ticker in goal}
         more = self._ask(goal - self.markets, now_s)
         if more:
             lines.append(add_markets(self._next(), self.sid, more))
