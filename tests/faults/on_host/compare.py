@@ -1,10 +1,12 @@
 """Runs on a deployed host as root: the ledger, its log and the exchange's own record, order by order and to the cent.
 
-Prints {"differences": [...], "counts": {...}}. It asks the exchange and the tables itself; nothing of the desk's own
-reconciliation is believed.
+Prints {"differences": [...], "counts": {...}, "strangers": [...]}. It asks the exchange and the tables itself; nothing of the desk's own
+reconciliation is believed. ``strangers`` are orders of the account that the ledger does not know, taken off the book without a fill: what
+somebody else placed there and cancelled. Those named as arguments are known to have been there before, and are no difference.
 """
 
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -21,6 +23,8 @@ db = Database("comparison", "dbname=rec_io_db user=postgres host=/var/run/postgr
 key = Path("/etc/recio/keys") / settings.mode / "private_key"
 client = KalshiClient(settings.kalshi.rest_url, settings.kalshi.key_id, key.read_bytes())
 differences = []
+strangers = []
+before = set(sys.argv[1:])
 
 
 def differ(what: str, here: object, there: object) -> None:
@@ -44,7 +48,10 @@ ours = {
 for name, order in theirs.items():
     row = ours.get(name)
     if row is None:
-        differences.append(f"order {name}: the ledger does not know it")
+        if order.status == "canceled" and not order.fill_count_e2:
+            strangers.append(name)
+        if name not in before or name not in strangers:
+            differences.append(f"order {name}: the ledger does not know it")
     elif row["state"] in ("refused", "intent"):
         differ(f"order {name} is {row['state']}", 0, order.fill_count_e2)
     elif row["state"] in ("unknown", "sending", "resting"):
@@ -87,4 +94,4 @@ entries = db.all(
 )
 differences += [f"trade {row['trade_id']} was entered by more than one order" for row in entries]
 counts = {"orders": len(theirs), "fills": len(booked), "trades": len(trades), "balance_e6": balance}
-print(json.dumps({"differences": differences, "counts": counts}))
+print(json.dumps({"differences": differences, "counts": counts, "strangers": strangers}))
