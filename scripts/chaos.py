@@ -42,6 +42,12 @@ CALM_S = 240.0  # the longest a host may need afterwards
 Fault = tuple[str, str]  # what it is, the command that does and ends it
 
 
+def stop_for(unit: str, for_s: float) -> str:
+    """Its main process stopped for a while; nothing while there is none (0 would be the group of who asks)."""
+    find = f"p=$(systemctl show --value -p MainPID {unit}); [ $p -gt 0 ] || exit 0"
+    return f"{find}; kill -STOP $p; (sleep {for_s}; kill -CONT $p) >/dev/null 2>&1 & true"
+
+
 def kill(chance: random.Random) -> Fault:
     """One of the twelve, at once."""
     name = chance.choice(TWELVE)
@@ -52,11 +58,7 @@ def freeze(chance: random.Random) -> Fault:
     """One of the twelve for a while; a long one the watchdog ends."""
     name, for_s = chance.choice(TWELVE), chance.choice((2, 8, 40))
     unit = f"recio-{name}.service"
-    pid = f"$(systemctl show --value -p MainPID {unit})"
-    return (
-        f"freeze {name} {for_s} s",
-        f"p={pid}; kill -STOP $p; (sleep {for_s}; kill -CONT $p) >/dev/null 2>&1 & true",
-    )
+    return f"freeze {name} {for_s} s", stop_for(unit, for_s)
 
 
 def database(chance: random.Random) -> Fault:
@@ -83,11 +85,7 @@ def simulator(chance: random.Random) -> Fault:
     if chance.random() < 0.5:
         return "exchange killed", "systemctl kill --signal=KILL --kill-whom=main recio-simulator.service; true"
     for_s = chance.choice((1, 7))
-    pid = "$(systemctl show --value -p MainPID recio-simulator.service)"
-    return (
-        f"exchange frozen {for_s} s",
-        f"p={pid}; kill -STOP $p; (sleep {for_s}; kill -CONT $p) >/dev/null 2>&1 & true",
-    )
+    return f"exchange frozen {for_s} s", stop_for("recio-simulator.service", for_s)
 
 
 def network(chance: random.Random) -> Fault:

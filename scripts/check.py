@@ -93,8 +93,8 @@ STEPS = (
     ),
     pytest_step("unit"),
     pytest_step("property"),
-    # Real servers in real time: a file mostly waits, so several go side by side, each worker with a database cluster of its own.
-    pytest_step("integration", "-n", "3", "--dist", "loadfile"),
+    # Real servers in real time: a file mostly waits, so two go side by side, each worker with a database cluster of its own.
+    pytest_step("integration", "-n", "2", "--dist", "loadfile"),
     Step(
         "molecule",
         "molecule default",

@@ -73,7 +73,7 @@ def test_a_file_of_faults_and_what_is_wrong_with_one(own_simulator: Process, tmp
         (["--compat", "both"], "compat is spec or sdk"),
     ):
         done = subprocess.run(
-            base + more, env=os.environ | {"PYTHONPATH": str(APP)}, capture_output=True, text=True, timeout=30
+            base + more, env=os.environ | {"PYTHONPATH": str(APP)}, capture_output=True, text=True, timeout=90
         )
         assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
         assert done.stderr.count("\n") == 1

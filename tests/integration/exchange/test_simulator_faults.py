@@ -123,6 +123,6 @@ def test_a_taken_port_and_a_taken_state_folder_are_said(simulator: Process, tmp_
         (["--listen", "127.0.0.1:0", "--state", str(simulator.state)], "in use by another simulator"),
     ):
         done = subprocess.run(
-            base + more, env=os.environ | {"PYTHONPATH": str(APP)}, capture_output=True, text=True, timeout=30
+            base + more, env=os.environ | {"PYTHONPATH": str(APP)}, capture_output=True, text=True, timeout=90
         )
         assert done.returncode != 0 and words in done.stderr and "Traceback" not in done.stderr

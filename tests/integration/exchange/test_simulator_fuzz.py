@@ -8,6 +8,7 @@ import time
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from simulator_process import Process
@@ -65,6 +66,7 @@ bodies = (
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+@pytest.mark.timeout(600)
 @given(
     st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
     st.sampled_from([P + path for path in PATHS] + COINBASE) | text.map(lambda t: P + "/" + quote(t, safe="/")),

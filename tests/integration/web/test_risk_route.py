@@ -282,6 +282,7 @@ def test_the_limits_shown_are_the_gates_own(good: Desk) -> None:
     assert shown["blocks"] == [] and not any(meter["refuses"] for meter in shown["meters"])
     assert (found["max_exposure"]["used"], found["open_trades"]["used"]) == (7_000_000, 1)
     limits(max_open_trades=1)(good.db)
+    good.db.run("UPDATE live_data.btc_price SET received_at = now()")
     full = user.ask("GET", "/api/limits").json
     reason = buy(user, "key-0001")["reason"]
     assert [block["why"] for block in full["blocks"]] == [reason] == ["1 trades are live, at most 1 may be"]

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from psycopg2.extras import Json
 from test_web_tokens import program
-from webdesk import EVENT, PASSWORD, Desk, decide, decided_for_real, make_trade, resting
+from webdesk import EVENT, PASSWORD, Desk, decide, decided_for_real, make_trade, resting, set_price
 
 from recio.web.problems import PROBLEMS
 from recio.web.routes import walk
@@ -140,6 +140,7 @@ def test_real_answers_have_the_shapes_that_are_described(desk: Desk) -> None:
         ("/api/account/fills", "/api/account/fills"), ("/api/account/settlements", "/api/account/settlements"),
         ("/api/account/reconciliations", "/api/account/reconciliations"), ("/api/account/cancels", "/api/account/cancels"),
     ):  # fmt: skip
+        set_price(desk.db, 11_860_000)  # on a busy machine an old one would be told, rightly
         check(path, "get", address)
     check("/api/exchange", "get", "/api/exchange")
     given = {"key_id": "demo-12345678", "private_key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"}
