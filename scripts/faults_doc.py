@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes docs/faults.md from tests/faults/matrix.yml and what the last run measured; with --check, exit status 1 when the page
-is not what it would write. ``--take build/reports/faults.jsonl`` keeps a run's figures in tests/faults/measured.yml first."""
+is not what it would write. ``--take build/reports/faults.jsonl`` keeps a run's figures in tests/faults/measured.yml first; with ``--add``
+only those of faults that have none yet, from a run on a machine that had other work."""
 
 from __future__ import annotations
 
@@ -89,8 +90,11 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def take(report: Path) -> None:
-    """Keep a whole run's figures; a run in which a test failed has none of that fault, and is refused (SystemExit)."""
+def take(report: Path, *, only_new: bool) -> None:
+    """Keep a run's figures; one in which a test failed has none of that fault, and is refused (SystemExit).
+
+    ``only_new``: what was measured before stays as it is.
+    """
     suites = ElementTree.parse(report.with_suffix(".xml")).iter("testsuite")  # noqa: S314 - pytest's own, beside the report
     failed = sum(int(suite.get("failures", 0)) + int(suite.get("errors", 0)) for suite in suites)
     if failed:
@@ -99,6 +103,10 @@ def take(report: Path) -> None:
         )
     rows = [json.loads(line) for line in report.read_text().splitlines()]
     kept = [{name: row[name] for name in KEPT} for row in rows]
+    if only_new and MEASURED.exists():
+        before: list[Row] = yaml.safe_load(MEASURED.read_text())
+        known = {row["what"] for row in before}
+        kept = before + [row for row in kept if row["what"] not in known]
     MEASURED.write_text(
         "# Written by scripts/faults_doc.py --take; do not edit.\n" + yaml.safe_dump(kept, sort_keys=False, width=1000)
     )
@@ -109,9 +117,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="say whether the page is what it would write")
     parser.add_argument("--take", type=Path, help="a run's report whose figures are kept")
+    parser.add_argument("--add", action="store_true", help="with --take: only of faults not measured yet")
     given = parser.parse_args()
     if given.take:
-        take(given.take)
+        take(given.take, only_new=given.add)
     if not given.check:
         PAGE.write_text(page())
     elif not PAGE.exists() or PAGE.read_text() != page():

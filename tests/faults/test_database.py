@@ -48,6 +48,19 @@ def test_postmaster_killed(injury: Injury, remote: Remote) -> None:
     assert pids(remote) == before
 
 
+def test_killed_again_while_it_starts(injury: Injury, remote: Remote) -> None:
+    """In the moment in which its unit has begun and not yet ended its start: nobody may wait for that one for ever."""
+    before = pids(remote)
+    caught = (
+        f"kill -9 {POSTMASTER}; for look in $(seq 2000); do"
+        " case $(systemctl show --property=SubState --value 'postgresql@*.service') in"
+        f" start-post) kill -9 {POSTMASTER} && echo caught; break;; esac; done"
+    )
+    with injury.watch("6", "the postmaster killed again while it starts", says=AWAY) as seen:
+        assert "caught" in seen.inject(caught), "its start was over before it could be killed"
+    assert pids(remote) == before
+
+
 def test_every_connection_cut_while_it_trades(injury: Injury) -> None:
     """In the middle of whatever it was doing, a commit too: the outcome is looked up, no row is made twice."""
     cut = (
