@@ -13,20 +13,33 @@ import msgspec
 from recio import release
 from recio.monitoring.health import Check, Report, run_dir
 from recio.monitoring.process import CpuMeter, open_files, pss_kb, threads
+from recio.services import log
 
 __all__ = ["Check", "HealthFile", "sd_notify"]
 
 _PSS_EVERY_S = 10.0  # reading smaps_rollup walks every page of the process
+_COMPLAIN_EVERY_S = 60.0
+
+
+_to_manager: list[socket.socket] = []  # opened once: a process without a descriptor left must still feed its watchdog
 
 
 def sd_notify(*states: str) -> None:
-    """Tell systemd, for example ``sd_notify("READY=1", "STATUS=working")``; does nothing outside a unit."""
+    """Tell systemd, for example ``sd_notify("READY=1", "STATUS=working")``; does nothing outside a unit.
+
+    Who does not get through says so and goes on: a manager that misses the watchdog's food knows what to do.
+    """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.connect("\0" + address[1:] if address.startswith("@") else address)
-        sender.sendall("\n".join(states).encode())
+    try:
+        if not _to_manager:
+            _to_manager.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
+        _to_manager[0].sendto(
+            "\n".join(states).encode(), "\0" + address[1:] if address.startswith("@") else address
+        )
+    except OSError as problem:
+        log.warning("cannot reach the service manager", address=address, why=problem)
 
 
 class HealthFile:
@@ -42,10 +55,14 @@ class HealthFile:
         self._pss_kb: int | None = None
         self._open_files: int | None = None
         self._threads: int | None = None
-        self._measured_s = float("-inf")
+        self._measured_s = self._complained_s = float("-inf")
 
     def write(self, checks: Sequence[Check], useful_s: float | None) -> Report:
-        """Write the report: healthy when every check is ok, the reason being what is not. Also gives it back."""
+        """Write the report: healthy when every check is ok, the reason being what is not. Also gives it back.
+
+        A report that cannot be written (no descriptor, no space) is no reason to stop working: it is logged, and the
+        old one grows stale, which others notice.
+        """
         now_s = time.time()
         if time.monotonic() - self._measured_s >= _PSS_EVERY_S:
             self._measured_s = time.monotonic()
@@ -71,8 +88,16 @@ class HealthFile:
             open_files=self._open_files,
             threads=self._threads,
         )
+        try:
+            self._keep(report)
+        except OSError as problem:
+            if time.monotonic() - self._complained_s >= _COMPLAIN_EVERY_S:
+                self._complained_s = time.monotonic()
+                log.warning("health report not written", service=self.service, file=self._path, why=problem)
+        return report
+
+    def _keep(self, report: Report) -> None:
         fresh = self._path.with_suffix(".new")
         fresh.write_bytes(msgspec.json.encode(report))
         fresh.chmod(0o644)
         fresh.replace(self._path)
-        return report
