@@ -35,9 +35,7 @@ def sd_notify(*states: str) -> None:
     try:
         if not _to_manager:
             _to_manager.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
-        _to_manager[0].sendto(
-            "\n".join(states).encode(), "\0" + address[1:] if address.startswith("@") else address
-        )
+        _to_manager[0].sendto("\n".join(states).encode(), "\0" + address[1:] if address.startswith("@") else address)
     except OSError as problem:
         log.warning("cannot reach the service manager", address=address, why=problem)
 
