@@ -19,7 +19,7 @@ def up(name: str, kind: str = place.CONTAINER) -> Host:
     if os.geteuid() != 0:
         raise TrialError("a trial host needs root: run `sudo make up` (containers, a bridge and firewall rules)")
     need("mmdebstrap", "nft", "ip", "ssh", "ssh-keygen", "tar")
-    need(*(("qemu-system-x86_64", "mke2fs") if kind == place.VM else ("systemd-nspawn",)))
+    need("systemd-nspawn", *(("qemu-system-x86_64", "mke2fs") if kind == place.VM else ()))
     started = time.monotonic()
     root.check_space()
     root.base_tar(kind)
@@ -39,6 +39,15 @@ def up(name: str, kind: str = place.CONTAINER) -> Host:
     machine.check_way_out(host, f"{place.MIRROR}/dists/{host.suite}/Release")
     print(f"{host.name} is up at {host.address} after {time.monotonic() - started:.0f} s (`make ssh NAME={name}`)")
     return host
+
+
+def give_kernel(host: Host) -> None:
+    """A virtual machine that was deployed as a container goes on with a disk and a kernel of its own."""
+    started = time.monotonic()
+    with machine_lock():
+        machine.give_kernel(host)
+    machine.wait_ready(host)
+    print(f"{host.name} is up again at {host.address} with its own kernel after {time.monotonic() - started:.0f} s")
 
 
 def down(name: str) -> None:

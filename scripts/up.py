@@ -100,8 +100,11 @@ def play(host: Host, phases: Phases, options: list[str]) -> int:
     return changed
 
 
-def bring_up(name: str, kind: str, options: list[str]) -> None:
-    """All phases, then the summary; may be repeated and interrupted at any point."""
+def bring_up(name: str, kind: str, options: list[str], *, to_disk: bool = False) -> None:
+    """All phases, then the summary; may be repeated and interrupted at any point.
+
+    A virtual machine is deployed as a container first, then once more with its own kernel; ``to_disk`` ends at its first boot.
+    """
     phases = Phases()
     started = time.monotonic()
     phases.begin("Controller")
@@ -110,7 +113,14 @@ def bring_up(name: str, kind: str, options: list[str]) -> None:
     host = trial.up(name, kind)
     phases.begin("Release")
     release = build_release(host)
-    changed = play(host, phases, ["-e", f"app_release_dir={release}", *options])
+    changed = 0
+    if host.boxed or not to_disk:
+        changed = play(host, phases, ["-e", f"app_release_dir={release}", *options])
+    if host.kind == place.VM and host.boxed:
+        phases.begin("A kernel of its own")
+        trial.give_kernel(host)
+        if not to_disk:
+            changed += play(host, phases, ["-e", f"app_release_dir={release}", *options])
     write_json(host.summary, host.facts())
     seconds = {**phases.seconds, "total": round(time.monotonic() - started, 1)}
     record = {"changed": changed, "seconds": seconds, "at": int(time.time())}
@@ -124,9 +134,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", default="trial", help="the host (default: trial)")
     parser.add_argument("--kind", choices=list(place.SUITES), default=place.CONTAINER, help="default: %(default)s")
+    parser.add_argument("--to-disk", action="store_true", help="of a virtual machine: end when it has its kernel")
     arguments, options = parser.parse_known_args()  # the rest goes to ansible-playbook
     try:
-        bring_up(arguments.name, arguments.kind, options)
+        bring_up(arguments.name, arguments.kind, options, to_disk=arguments.to_disk)
     except TrialError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1

@@ -9,13 +9,14 @@ import time
 from pathlib import Path
 
 from trialhost import network, root, ssh, vm
-from trialhost.place import CONTAINER, VM, Host, TrialError
+from trialhost.place import Host, TrialError
 
 # An emulated processor on a busy machine takes minutes.
-BOOT_SECONDS = {CONTAINER: 90, VM: 1500}
+BOXED, OWN_KERNEL = True, False
+BOOT_SECONDS = {BOXED: 90, OWN_KERNEL: 1500}
 # A process that was just made does not carry its own command line yet.
 START_SECONDS = 5
-STOP_SECONDS = {CONTAINER: 30, VM: 120}
+STOP_SECONDS = {BOXED: 30, OWN_KERNEL: 120}
 
 
 def running_pid(host: Host) -> int | None:
@@ -33,7 +34,7 @@ def running_pid(host: Host) -> int | None:
 
 def start(host: Host) -> None:
     """Start the host in the background."""
-    if host.kind == VM:
+    if not host.boxed:
         vm.connect(host)
         how = vm.accelerator(host)
         print(
@@ -68,7 +69,7 @@ def container_command(host: Host) -> list[str]:
 
 def wait_ready(host: Host) -> None:
     """Wait for a finished boot over SSH; degraded is reported, not refused: a deployed host may have its reasons."""
-    deadline = time.monotonic() + BOOT_SECONDS[host.kind]
+    deadline = time.monotonic() + BOOT_SECONDS[host.boxed]
     answer = "no answer by SSH"
     seen_s = time.monotonic()
     while time.monotonic() < deadline:
@@ -76,7 +77,7 @@ def wait_ready(host: Host) -> None:
             seen_s = time.monotonic()
         elif time.monotonic() - seen_s > START_SECONDS:
             raise TrialError(f"{host.name} ended by itself: {_last_words(host)}")
-        done = ssh.run(host, "systemctl is-system-running --wait", timeout_s=60 if host.kind == CONTAINER else 300)
+        done = ssh.run(host, "systemctl is-system-running --wait", timeout_s=60 if host.boxed else 300)
         answer = done.stdout.strip() or done.stderr.strip() or answer
         if answer == "running":
             return
@@ -85,7 +86,7 @@ def wait_ready(host: Host) -> None:
             print(f"warning: {host.name} is up, but failed there: {', '.join(u.split()[0] for u in failed if u)}")
             return
         time.sleep(0.5)
-    raise TrialError(f"{host.name} did not come up in {BOOT_SECONDS[host.kind]} s ({answer}): see {host.folder}/*.log")
+    raise TrialError(f"{host.name} did not come up in {BOOT_SECONDS[host.boxed]} s ({answer}): see {host.folder}/*.log")
 
 
 def check_way_out(host: Host, url: str) -> None:
@@ -110,25 +111,30 @@ def stop(host: Host) -> None:
     """Shut the host down in order; after half a minute without."""
     pid = running_pid(host)
     if pid is not None:
-        if host.kind == VM:
+        if not host.boxed:
             ssh.run(host, "systemctl poweroff", timeout_s=20)
         else:
             os.kill(pid, signal.SIGTERM)  # nspawn passes it on as a request to power off
-        if not _gone(host, STOP_SECONDS[host.kind]):
+        if not _gone(host, STOP_SECONDS[host.boxed]):
             cut(host)
     ssh.close_master(host)
-    if host.kind == VM:
+    if not host.boxed:
         vm.disconnect(host)
     (host.state / "pid").unlink(missing_ok=True)
+
+
+def give_kernel(host: Host) -> None:
+    """Stop a virtual machine that runs as a container, turn its root into a disk and boot that with a kernel of its own."""
+    stop(host)
+    vm.make_disk(host)
+    start(host)
 
 
 def cut(host: Host) -> None:
     """Take its power away: nothing in it hears of it."""
     pid = running_pid(host)
     if pid is not None:
-        if (
-            host.kind == CONTAINER
-        ):  # with its first process the kernel ends all of them; nspawn's own death would leave them alive
+        if host.boxed:  # with its first process the kernel ends all of them; nspawn's own death would leave them alive
             for inner in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
                 os.kill(int(inner), signal.SIGKILL)
         os.kill(pid, signal.SIGKILL)

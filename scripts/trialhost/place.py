@@ -49,6 +49,11 @@ class Host:
         return SUITES[self.kind]
 
     @property
+    def boxed(self) -> bool:
+        """Whether it runs as a container now; a virtual machine does until it has a disk, at the speed of this processor."""
+        return self.kind == CONTAINER or not self.disk.exists()
+
+    @property
     def machine(self) -> str:
         """The name nspawn and the machine-wide registry know: two clones may both have a host `trial`."""
         return f"{self.name}-{hashlib.sha256(str(PROJECT).encode()).hexdigest()[:4]}"
@@ -60,7 +65,7 @@ class Host:
 
     @property
     def root(self) -> Path:
-        """The host's root file system; of a virtual machine only while its disk is made."""
+        """The host's root file system; of a virtual machine only until it has a disk."""
         return self.state / "root"
 
     @property

@@ -10,7 +10,7 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-from trialhost import network, place, ssh, vm
+from trialhost import network, place
 from trialhost.place import Host, TrialError
 from trialhost.shell import free_gb, machine_lock, run
 
@@ -119,7 +119,7 @@ def check_space() -> None:
 
 def unpack(host: Host) -> None:
     """Give the host its own root; a root half-made by an interrupted run is thrown away first."""
-    if (host.disk if host.kind == place.VM else host.root).exists():
+    if host.disk.exists() or host.root.exists():
         return
     tar = base_tar(host.kind)
     fresh = host.state / "root.partial"
@@ -129,9 +129,6 @@ def unpack(host: Host) -> None:
     personalise(host, fresh)
     shutil.rmtree(host.root, ignore_errors=True)
     fresh.replace(host.root)
-    if host.kind == place.VM:
-        ssh.let_in(host)
-        vm.make_disk(host)
 
 
 def personalise(host: Host, root: Path) -> None:

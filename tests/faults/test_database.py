@@ -61,6 +61,20 @@ def test_killed_again_while_it_starts(injury: Injury, remote: Remote) -> None:
     assert pids(remote) == before
 
 
+def test_restarted_while_it_starts(injury: Injury, remote: Remote) -> None:
+    """The start that is broken off leaves a server behind where a container's systemd cannot end it; nobody waits for that one."""
+    before = pids(remote)
+    caught = (
+        f"kill -9 {POSTMASTER}; for look in $(seq 2000); do"
+        " case $(systemctl show --property=SubState --value 'postgresql@*.service') in"
+        f" start) kill -0 {POSTMASTER} 2>/dev/null || continue; echo caught; timeout 60 systemctl restart postgresql && echo done;"
+        " break;; start-post) break;; esac; done"
+    )
+    with injury.watch("6", "PostgreSQL restarted while it starts after a kill", says=AWAY) as seen:
+        assert seen.inject(caught).split() == ["caught", "done"]
+    assert pids(remote) == before
+
+
 def test_every_connection_cut_while_it_trades(injury: Injury) -> None:
     """In the middle of whatever it was doing, a commit too: the outcome is looked up, no row is made twice."""
     cut = (
