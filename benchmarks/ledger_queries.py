@@ -166,6 +166,7 @@ HOT: dict[str, Call] = {
     "tickets.ticket_by_id": lambda db, at: tickets.ticket_by_id(db, at.newest),
     "tickets.tickets_by_id": lambda db, at: tickets.tickets_by_id(db, [at.newest, at.newest - 1]),
     "account.record_fills": lambda db, at: account.record_fills(db, "bench", [_fill_row(at)]),
+    "account.keys_unknown": lambda db, at: account.keys_unknown(db, MODE, ["a", "b"]),
     "account.record_settlements": lambda db, at: account.record_settlements(
         db, "bench", [(at.key(), "yes", 10_000, 0, datetime.now(UTC))]
     ),

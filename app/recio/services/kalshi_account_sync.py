@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from recio.exchange.errors import ExchangeError
-from recio.exchange.kalshi.messages import FillFrame, FrameError, parse_frame
+from recio.exchange.kalshi.messages import FillFrame, FrameError, OrderFrame, parse_frame
 from recio.exchange.kalshi.models import FillView
 from recio.exchange.kalshi.subscribe import subscribe
 from recio.monitoring.health import Check
@@ -22,6 +22,7 @@ from recio.store.proof import trades_with_log
 __all__ = ["KalshiAccountSync", "main"]
 
 _SWEEP_S, _RECONCILE_S = 5.0, 30.0
+_FOREIGN_S = 60.0  # longer than the grace of a reconciliation: from then on it differs by itself
 _SUM_S = 3600.0
 _PROVEN_FOR_S = 3600.0  # a closed trade is held against its log for so long; recio doctor looks at all of them
 
@@ -40,6 +41,7 @@ class KalshiAccountSync(Worker):
         self._desk = AccountDesk(self.db, store, self._client, self.settings.mode)
         self._feed = kalshi_feed(self.settings, lambda: [subscribe(1, ["fill", "user_orders"])], self.name, quiet=True)
         self._swept_s = self._reconciled_s = self._summed_s = float("-inf")
+        self._foreign: dict[str, float] = {}  # client order id -> when the stream told of it; the ledger has none
         self._problem = "not asked yet"
         self._reconciled = Check("reconciliation", False, "not done yet")
         self._log = Check("log", True)
@@ -54,9 +56,12 @@ class KalshiAccountSync(Worker):
         self._client.close()
 
     def work(self, notes: Sequence[Notification], now_s: float) -> None:
-        """Stream first; a sweep when due or when an order changed; reconciliation every half minute."""
-        self._frames()
-        due = time.monotonic() - self._swept_s >= _SWEEP_S
+        """Stream first; a sweep when due or when an order changed; reconciliation every half minute, and at once when
+        somebody else trades on the account."""
+        somebody_else = self._frames()
+        if somebody_else:
+            self._reconciled_s = float("-inf")
+        due = somebody_else or time.monotonic() - self._swept_s >= _SWEEP_S
         if not (due or notes):
             return
         self._budget.keep()
@@ -64,7 +69,7 @@ class KalshiAccountSync(Worker):
             self._desk.sweep()
             self._swept_s = time.monotonic()
             if time.monotonic() - self._reconciled_s >= _RECONCILE_S:
-                self._reconciled = reconcile_account(self._desk)
+                self._reconciled = reconcile_account(self._desk, self._still_foreign())
                 recent = trades_with_log(self.db, self.settings.mode, since_s=now_s - _PROVEN_FOR_S)
                 self._log = prove_log(self._desk, recent)
                 if self._reconciled.ok and time.monotonic() - self._summed_s >= _SUM_S:
@@ -80,8 +85,10 @@ class KalshiAccountSync(Worker):
             self._problem = ""
             self.useful(now_s)
 
-    def _frames(self) -> None:
+    def _frames(self) -> bool:
+        """Keep what the stream brought; gives whether an order is new that the ledger does not know."""
         fills: list[FillView] = []
+        orders: set[str] = set()
         for frame in self._feed.drain():
             try:
                 message = parse_frame(frame.data)
@@ -90,7 +97,19 @@ class KalshiAccountSync(Worker):
                 continue
             if isinstance(message, FillFrame):
                 fills.append(message.fill)
+            elif isinstance(message, OrderFrame):
+                orders.add(message.order.client_order_id or message.order.order_id)
         self._desk.record(fills)
+        orders -= self._foreign.keys()
+        fresh = store.keys_unknown(self.db, self.settings.mode, sorted(orders)) if orders else []
+        self._foreign |= dict.fromkeys(fresh, time.monotonic())
+        return bool(fresh)
+
+    def _still_foreign(self) -> list[str]:
+        since_s = time.monotonic() - _FOREIGN_S
+        self._foreign = {key: at_s for key, at_s in self._foreign.items() if at_s >= since_s}
+        keys = store.keys_unknown(self.db, self.settings.mode, sorted(self._foreign)) if self._foreign else []
+        return keys
 
     def checks(self, now_s: float) -> list[Check]:
         """The account is readable, its stream lives, and it agrees with the ledger."""

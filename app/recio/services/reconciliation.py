@@ -4,7 +4,7 @@ numbers, never patched over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -117,8 +117,9 @@ def _ledger_records(desk: AccountDesk, since_s: float, anchor: Row | None) -> tu
     return records, cash_e6
 
 
-def reconcile_account(desk: AccountDesk) -> Check:
-    """One reconciliation; keeps its outcome, opens or closes the incident, gives the health check."""
+def reconcile_account(desk: AccountDesk, foreign: Collection[str] = ()) -> Check:
+    """One reconciliation; keeps its outcome, opens or closes the incident, gives the health check. ``foreign`` are client
+    order ids known not to be the ledger's."""
     now_s = desk.clock()
     anchor = desk.store.cash_anchor(desk.db, desk.mode)
     # Back to where both last agreed: what was lost with a disk hours ago, or done elsewhere meanwhile, must not fade away.
@@ -127,7 +128,7 @@ def reconcile_account(desk: AccountDesk) -> Check:
     # The ledger first: what the exchange learns in between is only newer, and the grace time covers it.
     ours, cash_e6 = _ledger_records(desk, since_s, anchor)
     theirs, listed = _exchange_records(desk, since_s)
-    found: Reconciliation = reconcile(theirs, ours, now_s, grace_s=_GRACE_S)
+    found: Reconciliation = reconcile(theirs, ours, now_s, grace_s=_GRACE_S, foreign=foreign)
     markets = {order.client_order_id: order.market_ticker for order in (*ours.orders, *(theirs.orders or ()))}
     rows = [
         {"about": d.about, "key": d.key, "ledger": d.ledger, "exchange": d.exchange, "why": d.why}

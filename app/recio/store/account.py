@@ -22,6 +22,7 @@ __all__ = [
     "close_incident",
     "fills_since_s",
     "foreign_orders",
+    "keys_unknown",
     "ledger_cash",
     "ledger_positions",
     "ledger_view",
@@ -55,6 +56,16 @@ def record_fills(db: Database, mode: str, rows: Sequence[tuple[Any, ...]]) -> in
         if new:
             db.notify("fill", new)
     return new
+
+
+def keys_unknown(db: Database, mode: str, keys: Sequence[str]) -> list[str]:
+    """Those of these client order ids that no order of the ledger has, whatever its state."""
+    rows = db.all(
+        "SELECT key FROM unnest(%(keys)s::text[]) AS key WHERE NOT EXISTS (SELECT FROM users.orders o"
+        " WHERE o.mode = %(mode)s AND o.client_order_id = key)",
+        {"mode": mode, "keys": list(keys)},
+    )
+    return [row["key"] for row in rows]
 
 
 def record_settlements(

@@ -6,7 +6,7 @@ in the last ``grace_s`` seconds is left alone: reads lag behind writes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -79,8 +79,13 @@ def reconcile(
     *,
     grace_s: float = 5.0,
     balance_tolerance_e6: int = 10_000,
+    foreign: Collection[str] = (),
 ) -> Reconciliation:
-    """Compare. Only records of the same stretch of time are given; ``balance_tolerance_e6`` allows for whole cents."""
+    """Compare. Only records of the same stretch of time are given; ``balance_tolerance_e6`` allows for whole cents.
+
+    ``foreign`` are orders the ledger was asked for after the exchange had told of them: an order of ours is written before
+    it is sent, so they are somebody else's for certain and need no grace.
+    """
     found: list[Difference] = []
     waiting: list[str] = []
     unread = tuple(name for name in ("orders", "fills", "positions") if getattr(exchange, name) is None) + (
@@ -94,7 +99,7 @@ def reconcile(
             found.append(Difference(about, key, str(ours), str(theirs), why))
 
     if exchange.orders is not None:
-        _orders(exchange.orders, ledger.orders, ledger.edge, ledger.ended, differ)
+        _orders(exchange.orders, ledger.orders, ledger.edge, ledger.ended, frozenset(foreign), differ)
     # Either side may have learnt something while the other was being read.
     newest = max((*ledger.touched_s.values(), *exchange.touched_s.values()), default=0.0)
     if exchange.fills is not None:
@@ -135,6 +140,7 @@ def _orders(
     ours: Sequence[OrderRecord],
     edge: frozenset[str],
     ended: frozenset[str],
+    foreign: frozenset[str],
     differ: _Differ,
 ) -> None:
     there = {order.client_order_id: order for order in theirs}
@@ -147,7 +153,8 @@ def _orders(
             if key in ended and other.state == OrderState.CANCELLED and not other.filled_e2:
                 continue  # nothing was bought or sold, and how it ended is on record
             why = "an order the ledger does not know; was it placed by hand?"
-            differ("order", key, "none", f"{other.state} {other.filled_e2}", why, other.changed_s)
+            changed_s = float("-inf") if key in foreign else other.changed_s
+            differ("order", key, "none", f"{other.state} {other.filled_e2}", why, changed_s)
         elif mine is not None and other is None:
             if mine.state not in _MAYBE_NOT_THERE or mine.filled_e2:
                 why = "an order the exchange does not know"

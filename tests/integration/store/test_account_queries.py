@@ -214,6 +214,14 @@ def test_a_sweep_starts_before_what_is_owed(db: Database) -> None:
     assert told.asked["fills"] == int(new.timestamp()) - 120
 
 
+def test_only_orders_of_nobody_are_unknown(db: Database) -> None:
+    assert account.keys_unknown(db, "simulated", []) == []
+    assert account.keys_unknown(db, "simulated", ["nobodys"]) == ["nobodys"]
+    bought(db, "A", "yes", 100, NOW)
+    assert account.keys_unknown(db, "simulated", ["c-A", "nobodys"]) == ["nobodys"]
+    assert account.keys_unknown(db, "demo", ["c-A"]) == ["c-A"], "another mode's account is another account"
+
+
 def test_a_deposit_is_an_incident_until_it_is_accepted_by_name(
     db: Database, database: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

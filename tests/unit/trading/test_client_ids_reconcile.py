@@ -105,6 +105,15 @@ def test_what_changed_a_moment_ago_waits() -> None:
     assert found.waiting == ("order a", "position T")
 
 
+def test_somebody_elses_order_needs_no_grace() -> None:
+    theirs = ExchangeRecords(
+        orders=[order("a", changed=NOW - 1), order("b", changed=NOW - 1)], fills={}, positions={}, balance_e6=None
+    )
+    found = reconcile(theirs, LedgerRecords(orders=[], fills={}, positions={}), NOW, foreign=["a", "gone"])
+    assert [d.key for d in found.differences] == ["a"]
+    assert found.waiting == ("order b",), "perhaps ours, and only read before it was written"
+
+
 @pytest.mark.parametrize("state", ["intent", "sending", "unknown", "refused", "cancelled"])
 def test_orders_that_need_not_be_there(state: str) -> None:
     assert compare([], [order("a", state, 0)]).ok

@@ -1,0 +1,36 @@
+"""Two desks on one account: the lost machine returns, or a copy of it was started."""
+
+from __future__ import annotations
+
+from desk import Answer
+from injury import HERE, PYTHON, Injury
+from remote import Remote, wait_for
+
+
+def test_another_desk_trades_on_the_account(injury: Injury, remote: Remote) -> None:
+    """Its order is nobody's here: entries stop at once, what is held can still be sold, and only a person's word ends it."""
+    program = (HERE / "on_host/twin.py").read_text()
+    with injury.watch("39", "another desk buys on the same account", blames="^kalshi_account_sync: .*order") as seen:
+        held = injury.desk.buy_filled(left_min_s=40)
+        offer = injury.desk.wait_offer(left_min_s=30)
+        said = seen.inject(f"{PYTHON} {offer.market_ticker} {offer.side} <<'END'\n{program}END")
+        key, filled_e2 = said.split()
+        assert int(filled_e2) > 0, said
+
+        def refused() -> Answer | None:
+            answer = injury.desk.buy(injury.desk.wait_offer(left_min_s=5))
+            return answer if answer.status == 200 and answer.body["state"] == "refused" else None
+
+        # A desk that could not tell would enter beside the other one.
+        reason = wait_for("an entry to be refused", refused, 60).body["reason"]
+        assert "ledger" in reason, reason
+        closed = injury.desk.call("POST", f"/api/trades/{held['trade_id']}/close", {"idempotency_key": f"twin-{key}"})
+        assert closed.status == 200, closed
+        wait_for(
+            "what was held to be sold",
+            lambda: injury.desk.trade(held["trade_id"])["state"] in ("closed", "expired"),
+            60,
+        )
+        assert not injury.watcher.well_since_s(seen.injected_s + 30), "nobody has said yet that this is in order"
+        seen.heal(f"recio account adopt --yes --order {key}")
+    assert remote.sql(f"SELECT count(*) FROM users.orders WHERE client_order_id = '{key}'") == [["1"]]
