@@ -99,7 +99,7 @@ STEPS = (
         "molecule",
         "molecule default",
         ("molecule", "test", "--scenario-name=default", "--no-command-borders"),
-        ("host.xml", "browser.xml", "faults.xml", "drill.xml"),
+        ("host.xml", "browser.xml", "faults.xml", "power.xml", "drill.xml"),
     ),
     Step(
         "machine",

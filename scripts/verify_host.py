@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs the tests that need a deployed host against a trial host (`SUITES` says which on what); exit code 1 on failures.
 
-With ``--drill`` the end of the host under test is part of it: the fault matrix (without what is marked ``long``) and a short chaos are done
-to it while a fresh host is made; then it is lost with its disk, and the fresh one comes back from the copy on another machine.
+With ``--drill`` the end of the host under test is part of it: a short chaos, the fault matrix (without what is marked ``long``) and a
+power cut are done to it while a fresh host is made; then it is lost with its disk, and the fresh one comes back from the copy on
+another machine.
 """
 
 from __future__ import annotations
@@ -24,18 +25,19 @@ REPORTS = PROJECT / "build" / "reports"
 
 # A machine of its own is emulated and slow: there what only it can show, and what reads the contract.
 SUITES = {
-    "host": ["tests/host", "--ignore=tests/host/test_recover_drill.py"],
+    "host": ["tests/host", "--ignore=tests/host/test_recover_drill.py", "--ignore=tests/host/test_power.py"],
     "browser": ["tests/browser"],
     "machine": [
         "tests/host/machine/test_enforced.py", "tests/host/test_units.py", "tests/host/test_machine.py", "tests/host/test_postgresql.py",
-        "tests/host/test_contract.py", "tests/host/machine/test_load.py", "tests/host/machine/test_power.py",
+        "tests/host/test_contract.py", "tests/host/machine/test_load.py", "tests/host/test_power.py",
     ],
     "faults": ["tests/faults", "-s"],
+    "power": ["tests/host/test_power.py", "-s"],
     "drill": ["tests/host/test_recover_drill.py", "-s"],
 }  # fmt: skip
 SECOND = "second"  # the fresh host of the drill
 CHAOS = ("--seed", "20261129", "--minutes", "3")
-ON = {place.CONTAINER: ("host", "browser", "faults"), place.VM: ("machine",)}
+ON = {place.CONTAINER: ("host", "browser", "faults", "power"), place.VM: ("machine",)}
 
 
 def own_environment() -> dict[str, str]:
@@ -77,7 +79,7 @@ def injure(host: place.Host) -> list[int]:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     code = shown(chaos, REPORTS / "chaos.log", environment)
     print(f"{'FAILED' if code else '1 passed:'} chaos {' '.join(CHAOS)}", flush=True)
-    return [run("faults", host.summary, "-m", "not long"), code]
+    return [run("faults", host.summary, "-m", "not long"), run("power", host.summary), code]
 
 
 def keep_journal(name: str) -> None:
@@ -126,7 +128,7 @@ def main() -> int:
     REPORTS.mkdir(parents=True, exist_ok=True)
     write_json(host.summary, host.facts())
     wanted = [name for name in ON[host.kind] if arguments.only in (None, name)]
-    codes = [run(name, host.summary) for name in wanted if not (arguments.drill and name == "faults")]
+    codes = [run(name, host.summary) for name in wanted if not (arguments.drill and name in ("faults", "power"))]
     if arguments.drill:
         codes += drill(host)
     return 1 if any(codes) else 0

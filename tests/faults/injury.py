@@ -87,6 +87,7 @@ class Seen:
         self._remote = remote
         self.injected_s = 0.0
         self.healed_s: float | None = None
+        self.noticed_s: float | None = None
 
     def inject(self, command: str) -> str:
         """Do it as root on the host; the clock is read on the host just before. Gives what the command said."""
@@ -99,6 +100,11 @@ class Seen:
         """End the fault where the host cannot; recovery is counted from here."""
         said = self._remote.out(f"{command}; date +%s.%N")
         self.healed_s = float(said.split()[-1])
+
+    def notice(self, sign: str) -> None:
+        """Wait on the host until a command succeeds, where the watcher cannot be asked: the sign that it was noticed."""
+        said = self._remote.out(f"timeout 60 sh -c 'until {sign}; do sleep 0.1; done' && date +%s.%N")
+        self.noticed_s = float(said)
 
 
 class Injury:
@@ -132,7 +138,7 @@ class Injury:
         noticed = told = None
         if not unseen:
             if blames:
-                noticed = wait_for(
+                noticed = seen.noticed_s or wait_for(
                     f"a service to be unhealthy: {blames}",
                     lambda: self.watcher.first_bad_s(seen.injected_s, blames),
                     60,
@@ -198,11 +204,18 @@ class Injury:
     def same_story(self, timeout_s: float = 120.0) -> dict[str, int]:
         """Ledger, log and exchange agree, as soon as what is under way (an order, a settlement) has ended; the counts."""
         deadline = time.monotonic() + timeout_s
-        while (found := self.compare())["differences"]:
+        while (found := self._compare_or_why())["differences"]:
             assert time.monotonic() < deadline, f"after {timeout_s:g} s: {found['differences']}"
             time.sleep(1)
         counts: dict[str, int] = found["counts"]
         return counts
+
+    def _compare_or_why(self) -> dict[str, Any]:
+        """An exchange that is just being started again cannot be asked yet; that is no difference, and no agreement either."""
+        try:
+            return self.compare()
+        except AssertionError as failure:
+            return {"differences": [str(failure)]}
 
     def _keep(self, row: dict[str, Any]) -> None:
         self._kept.parent.mkdir(parents=True, exist_ok=True)

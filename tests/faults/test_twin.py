@@ -10,7 +10,9 @@ from remote import Remote, wait_for
 def test_another_desk_trades_on_the_account(injury: Injury, remote: Remote) -> None:
     """Its order is nobody's here: entries stop at once, what is held can still be sold, and only a person's word ends it."""
     program = (HERE / "on_host/twin.py").read_text()
-    with injury.watch("39", "another desk buys on the same account", blames="^kalshi_account_sync: .*order") as seen:
+    with injury.watch(
+        "39", "another desk buys on the same account", blames="^kalshi_account_sync: .*order", says="account differs"
+    ) as seen:
         held = injury.desk.buy_filled(left_min_s=40)
         offer = injury.desk.wait_offer(left_min_s=30)
         said = seen.inject(f"{PYTHON} {offer.market_ticker} {offer.side} <<'END'\n{program}END")

@@ -24,6 +24,7 @@ from recio.store.notify_queries import targets
 from recio.store.proof import trades_with_log
 from recio.store.schema import require_schema
 from recio.trading.events import is_provable
+from recio.trading.settings import RiskLimits
 
 __all__ = ["doctor", "sign_of_life", "silence"]
 
@@ -52,7 +53,7 @@ def _exchange(_contract: Contract, settings: Settings) -> Finding:
     if state is None or state["age_s"] > 30:
         return False, "exchange: no fresh answer", "recio logs kalshi_api_watchdog; systemctl status recio-simulator"
     skew = state["clock_skew_s"]
-    if skew is not None and abs(skew) > 2:
+    if skew is not None and abs(skew) > RiskLimits().max_clock_skew_s:
         return False, f"clock differs from the exchange's by {skew:.1f} s", "timedatectl; systemctl status chrony"
     return True, f"exchange answers signed calls in {state['latency_ms'] or 0:.0f} ms", ""
 

@@ -22,6 +22,7 @@ from recio.services.threshold_alarm import ThresholdAlarm
 from recio.store import market_data as store
 from recio.store.db import Notification
 from recio.store.system import close_incident, open_incident
+from recio.trading.settings import RiskLimits
 
 __all__ = ["KalshiApiWatchdog", "main", "nearest"]
 
@@ -291,7 +292,7 @@ class KalshiApiWatchdog(Worker):
             store.confirm_books(self.db, live, seen)
 
     def checks(self, now_s: float) -> list[Check]:
-        """The exchange answers signed calls; the stream lives; every wanted book is whole."""
+        """The exchange answers signed calls, by the same clock; the stream lives; every wanted book is whole."""
         age_s = None if self._discovered_s is None else now_s - self._discovered_s
         listed = age_s is not None and age_s <= 3 * _DISCOVER_S and bool(self._wanted)
         why = "no open market is listed" if age_s is not None else "the markets have not been listed yet"
@@ -299,10 +300,19 @@ class KalshiApiWatchdog(Worker):
         young = len(stale) <= len(self._wanted) // 4  # a new event's snapshots are on their way
         return [
             Check("exchange", not self._problem, self._problem),
+            clock_check(self._client.clock_skew_s),
             stream_check(self._feed),
             Check("markets", listed, "" if listed else f"{why} (last list {age_s or 0:.0f} s ago)", age_s),
             Check("books", young, "" if young else f"{len(stale)} of {len(self._wanted)} books are not whole"),
         ]
+
+
+def clock_check(skew_s: float | None) -> Check:
+    """This host's clock less the exchange's, where it is known; past the limit orders are refused, and signatures may be."""
+    most_s = RiskLimits().max_clock_skew_s
+    right = skew_s is None or abs(skew_s) <= most_s
+    why = "" if skew_s is None or right else f"{skew_s:+.1f} s from the exchange's, more than {most_s:g} s: timedatectl"
+    return Check("clock", right, why)
 
 
 def main() -> int:

@@ -39,6 +39,7 @@ BACKOFF_BASE_S = 0.2
 THROTTLED_BASE_S = 0.5
 LONGEST_READ_WAIT_S, LONGEST_WRITE_WAIT_S = 5.0, 1.0  # for our own token buckets
 MAX_PAGES = 200
+_QUICK_S = 2.0  # a slower answer says too little about the exchange's clock
 WARM_S = 0.8  # with a call a second, well under recio.exchange.http.FRESH_FOR_POST_S
 _ORDERS = "/portfolio/events/orders"
 _GROUPS = "/portfolio/order_groups"
@@ -239,7 +240,7 @@ class KalshiClient:
         headers = (lambda: self._signer.headers(method, full_path, self._clock())) if signed else None
         response = self._http.request(method, path, headers, body)
         self.last_latency_ms = response.latency_s * 1000
-        if response.server_time_s is not None:
+        if response.server_time_s is not None and (response.latency_s <= _QUICK_S or self.clock_skew_s is None):
             # The answer was stamped about half a round trip ago, and the stamp lost half a second on average.
             self.clock_skew_s = self._clock() - response.latency_s / 2 - (response.server_time_s + 0.5)
         if signed and 200 <= response.status < 300:
