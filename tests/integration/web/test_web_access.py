@@ -154,17 +154,16 @@ def test_strangers_cannot_lock_the_owner_out(desk: Desk) -> None:
 
 
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(desk: Desk) -> None:
-    def mean_s(login: str, prefix: str) -> float:
-        took = []
-        for number in range(6):
-            client = desk.client(address=f"{prefix}.{number}")
-            began = time.perf_counter()
-            client.log_in("wrong password", login)
-            took.append(time.perf_counter() - began)
-        return sorted(took)[2]
+    def took_s(login: str, address: str) -> float:
+        client = desk.client(address=address)
+        began = time.perf_counter()
+        client.log_in("wrong password", login)
+        return time.perf_counter() - began
 
-    mean_s("nobody at all", "198.18.1")  # the first one makes the hash it compares with
-    known, unknown = mean_s("admin", "198.18.2"), mean_s("nobody", "198.18.3")
+    took_s("nobody at all", "198.18.1.1")  # the first one makes the hash it compares with
+    pairs = [(took_s("admin", f"198.18.2.{n}"), took_s("nobody", f"198.18.3.{n}")) for n in range(6)]
+    # In turns, and the least disturbed of each: what else a machine does only adds.
+    known, unknown = (min(times) for times in zip(*pairs, strict=True))
     assert 0.4 < known / unknown < 2.5, (known, unknown)
 
 
