@@ -106,10 +106,10 @@ class KalshiAccountSync(Worker):
         return bool(fresh)
 
     def _still_foreign(self) -> list[str]:
+        """Orders the stream told of lately that the ledger still does not know: an adopted one is known by now."""
         since_s = time.monotonic() - _FOREIGN_S
         self._foreign = {key: at_s for key, at_s in self._foreign.items() if at_s >= since_s}
-        keys = store.keys_unknown(self.db, self.settings.mode, sorted(self._foreign)) if self._foreign else []
-        return keys
+        return store.keys_unknown(self.db, self.settings.mode, sorted(self._foreign)) if self._foreign else []
 
     def checks(self, now_s: float) -> list[Check]:
         """The account is readable, its stream lives, and it agrees with the ledger."""

@@ -24,7 +24,7 @@ from recio.store.db import Notification
 from recio.store.system import close_incident, open_incident
 from recio.trading.settings import RiskLimits
 
-__all__ = ["KalshiApiWatchdog", "main", "nearest"]
+__all__ = ["KalshiApiWatchdog", "clock_check", "main", "nearest"]
 
 _DISCOVER_S, _PROBE_S, _RESULTS_S, _CONFIRM_S, _FLUSH_S = 10.0, 5.0, 3.0, 1.0, 0.25
 _STRIKES_EACH_SIDE = 8

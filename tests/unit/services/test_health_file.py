@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +14,6 @@ import pytest
 from recio.monitoring.health import Check
 from recio.services import health
 from recio.services.health import HealthFile, sd_notify
-
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc and systemd's socket are Linux's")
 
 
 @contextmanager
