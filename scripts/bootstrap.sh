@@ -3,7 +3,7 @@
 #   check only that there is a Python new enough to go on with
 #   dev   .venv with everything of requirements/dev.lock and the package itself
 #   up    dev, and the Debian packages that make trial hosts
-#   test  up, and PostgreSQL's server programs, Chromium, and what looks at a host from outside
+#   test  up, and PostgreSQL's server programs, Chromium without a window, and what looks at a host from outside
 set -euo pipefail
 cd "$(dirname "$0")/.."
 purpose="${1:-dev}"
@@ -23,7 +23,7 @@ missing_packages() {
     have ssh || echo openssh-client
     [ "$purpose" = up ] && return
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
-    have chromium || echo chromium
+    have chromium-headless-shell || echo chromium-headless-shell
     have qemu-system-x86_64 || echo qemu-system-x86
     have mke2fs || echo e2fsprogs
     have pgbackrest || echo pgbackrest

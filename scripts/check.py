@@ -2,7 +2,7 @@
 """Everything `make test` runs, step after step, to the end; the last line counts it all.
 
 A lint step counts as one, so does the molecule sequence; pytest runs count their tests. Any failure makes the exit code 1.
-The whole host is tried beside the pytest runs, since it waits for most of its time; what it said is shown when it has ended.
+The whole host is tried beside all other steps, since it waits for much of its time; what it said is shown when it has ended.
 The machine with a kernel of its own is asked for by name: where it is emulated it takes all the processor there is.
 """
 
@@ -168,7 +168,7 @@ def show_host_tests(step: Step) -> None:
 def remove_hosts() -> None:
     """Leave no molecule host behind, whatever happened; its journal stays in build/NAME-journal.txt."""
     script = PROJECT / "molecule" / "default" / "keep_journal.sh"
-    for name in ("molecule", "second", "vm"):
+    for name in ("molecule", "pages", "second", "vm"):
         subprocess.run(["/bin/bash", str(script), name], cwd=PROJECT, check=False)
         subprocess.run(
             [sys.executable, str(PROJECT / "scripts" / "trial.py"), "down", "--name", name],
@@ -191,7 +191,7 @@ def main() -> int:
     counts: dict[str, Count] = {}
     started = time.monotonic()
     host = next((step for step in chosen if step.group == "molecule"), None)
-    beside = host is not None and any(step.group == "pytest" for step in chosen)
+    beside = len(chosen) > 1
     waiting: threading.Thread | None = None
 
     def try_host(step: Step) -> None:
@@ -199,10 +199,10 @@ def main() -> int:
         counts[step.name] = run(step, REPORTS / "molecule.log")
 
     try:
+        if beside and host is not None:
+            waiting = threading.Thread(target=try_host, args=(host,), daemon=True)
+            waiting.start()
         for step in chosen:
-            if beside and waiting is None and host is not None and step.group == "pytest":
-                waiting = threading.Thread(target=try_host, args=(host,), daemon=True)
-                waiting.start()
             if step is not host or not beside:
                 counts[step.name] = run(step)
         if waiting is not None:

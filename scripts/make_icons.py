@@ -11,10 +11,9 @@ import re
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from weblook.site import launched
 
 STATIC = Path(__file__).resolve().parent.parent / "templates" / "static"
-CHROMIUM = "/usr/bin/chromium"
 SAFE = 0.72  # of the side: a maskable icon's circle has a radius of 40 %
 ICONS = {"icon-180.png": (180, True, 0.86), "icon-192.png": (192, False, 1.0), "icon-512.png": (512, False, 1.0),
          "icon-maskable-512.png": (512, True, SAFE)}  # fmt: skip
@@ -34,15 +33,13 @@ def main() -> None:
     """Draw them all."""
     svg = (STATIC / "icon.svg").read_text()
     (STATIC / "icons").mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with launched() as browser:
         for name, (side, full, share) in ICONS.items():
             page = browser.new_page(viewport={"width": side, "height": side})
             page.set_content(page_of(svg, side, full, share))
             page.screenshot(path=str(STATIC / "icons" / name), omit_background=not full)
             page.close()
             print(f"icons/{name}: {(STATIC / 'icons' / name).stat().st_size} bytes")
-        browser.close()
 
 
 if __name__ == "__main__":

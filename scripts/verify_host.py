@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Runs the tests that need a deployed host against a trial host (`SUITES` says which on what); exit code 1 on failures.
 
-With ``--drill`` the end of the host under test is part of it: a short chaos, the fault matrix (without what is marked ``long``) and a
-power cut are done to it while a fresh host is made; then it is lost with its disk, and the fresh one comes back from the copy on
-another machine.
+With ``--whole`` three hosts are tried, two at a time: what is asked of the host under test mostly waits, and a browser mostly works.
+
+    the host under test   host tests, a short chaos, the fault matrix (without what is marked ``long``), reboot and power cut | drill
+    a host for the page   browser tests                                                  a fresh host is made after that one | drill
+
+In the drill the first is lost with its disk, and the fresh one comes back from the copy on another machine.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ SUITES = {
     "power": ["tests/host/test_power.py", "-s"],
     "drill": ["tests/host/test_recover_drill.py", "-s"],
 }  # fmt: skip
-SECOND = "second"  # the fresh host of the drill
+PAGES, SECOND = "pages", "second"  # the page's host; the fresh one of the drill
 CHAOS = ("--seed", "20261129", "--minutes", "3")
 ON = {place.CONTAINER: ("host", "browser", "faults", "power"), place.VM: ("machine",)}
 
@@ -87,29 +90,53 @@ def keep_journal(name: str) -> None:
     subprocess.run(["/bin/bash", "molecule/default/keep_journal.sh", name], cwd=PROJECT, check=False)
 
 
-def drill(lost: place.Host) -> list[int]:
-    """Make a fresh host, lose ``lost``, bring the fresh one back from the copy alone; it is gone at the end, its journal kept.
+def made(name: str, own: dict[str, str]) -> place.Host | None:
+    """A fresh host with the appliance on it; None, after having said so, when it could not be made."""
+    done = subprocess.run([sys.executable, "scripts/up.py", "--name", name], cwd=PROJECT, env=own, check=False)
+    host = place.find(name)
+    if done.returncode or host is None:
+        print(f"FAILED the host {name} was not made (exit code {done.returncode})", flush=True)
+        return None
+    return host
 
-    ``lost`` is injured while the fresh one is made: the one mostly waits, the other mostly works. The drill itself has the machine to
-    itself: it is timed.
-    """
+
+def removed(name: str) -> None:
+    """It is gone, its journal kept."""
+    keep_journal(name)
+    subprocess.run([sys.executable, "scripts/trial.py", "down", "--name", name], cwd=PROJECT, check=False)
+
+
+def on_a_host_of_its_own(suite: str, own: dict[str, str]) -> int:
+    """Make a host for one suite, and remove it."""
+    try:
+        host = made(PAGES, own)
+        return 1 if host is None else run(suite, host.summary, base=own)
+    finally:
+        removed(PAGES)
+
+
+def whole(lost: place.Host) -> list[int]:
+    """Everything, as the picture above says. The drill has the machine to itself: it is timed."""
     own = own_environment()
     codes: list[int] = []
-    other = threading.Thread(target=lambda: codes.extend(injure(lost)), daemon=True)
+
+    def first() -> None:
+        codes.extend([run("host", lost.summary), *injure(lost)])
+
+    other = threading.Thread(target=first, daemon=True)
     other.start()
     try:
-        up = subprocess.run([sys.executable, "scripts/up.py", "--name", SECOND], cwd=PROJECT, env=own, check=False)
-        second = place.find(SECOND)
+        pages = on_a_host_of_its_own("browser", own)
+        second = made(SECOND, own)
         other.join()
-        if up.returncode or second is None:
-            print(f"FAILED the host {SECOND} was not made (exit code {up.returncode})")
-            return [1]
         keep_journal(lost.name)  # it will not be there to ask
-        return [*(codes or [1]), run("drill", lost.summary, base=own, RECIO_TRIAL_SECOND=str(second.summary))]
+        ended = [*(codes or [1]), pages]
+        if second is None:
+            return [*ended, 1]
+        return [*ended, run("drill", lost.summary, base=own, RECIO_TRIAL_SECOND=str(second.summary))]
     finally:
         other.join()
-        keep_journal(SECOND)
-        subprocess.run([sys.executable, "scripts/trial.py", "down", "--name", SECOND], cwd=PROJECT, check=False)
+        removed(SECOND)
 
 
 def main() -> int:
@@ -118,7 +145,7 @@ def main() -> int:
     parser.add_argument("--name", default="trial", help="the host (default: trial)")
     parser.add_argument("--only", choices=list(SUITES), help="one suite")
     parser.add_argument(
-        "--drill", action="store_true", help="at the end lose the machine, and bring it back on a fresh one"
+        "--whole", action="store_true", help="all of it, with two more hosts; the first is lost at the end"
     )
     arguments = parser.parse_args()
     host = place.find(arguments.name)
@@ -128,9 +155,7 @@ def main() -> int:
     REPORTS.mkdir(parents=True, exist_ok=True)
     write_json(host.summary, host.facts())
     wanted = [name for name in ON[host.kind] if arguments.only in (None, name)]
-    codes = [run(name, host.summary) for name in wanted if not (arguments.drill and name in ("faults", "power"))]
-    if arguments.drill:
-        codes += drill(host)
+    codes = whole(host) if arguments.whole else [run(name, host.summary) for name in wanted]
     return 1 if any(codes) else 0
 
 

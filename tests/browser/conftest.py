@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not os.environ.get("RECIO_TRIAL"):
         reason = "RECIO_TRIAL is not set: `make up` brings an appliance up and writes build/trial.json"
     elif not Path(CHROMIUM).exists():
-        reason = f"there is no {CHROMIUM}: apt-get install chromium"
+        reason = f"there is no {CHROMIUM}: apt-get install chromium-headless-shell"
     else:
         return
     for item in items:
@@ -102,6 +102,12 @@ def site_pages(browser: Browser, trial: Trial, signed_in: Any) -> dict[str, str]
     return found
 
 
+def listen(page: Page, troubles: list[str]) -> None:
+    """Adds script errors and refusals of the content security policy to ``troubles``."""
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
+
+
 @pytest.fixture
 def open_page(browser: Browser, trial: Trial, signed_in: Any) -> Iterator[Any]:
     """Opens signed-in pages; fails the test on a script error or a refusal of the content security policy."""
@@ -112,8 +118,7 @@ def open_page(browser: Browser, trial: Trial, signed_in: Any) -> Iterator[Any]:
         context = new_context(browser, trial, size, look, signed_in)
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
+        listen(page, troubles)
         goto(page, path)
         return page
 

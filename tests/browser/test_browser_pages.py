@@ -2,36 +2,84 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import DEFAULT_OPTIONS, Axe
+from conftest import listen
 from playwright.sync_api import expect
 from weblook.dialogs import dialogs
 from weblook.layout import flaws
 from weblook.site import goto, settle
 
+# What depends on colours; all else axe looks at is the same in both looks.
+COLOURS = {
+    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
+    "resultTypes": ["violations"],
+}
 
-def _axe(page: Any) -> list[Any]:
-    found = Axe().run(page).response["violations"]
+
+def _axe(page: Any, options: dict[str, Any] = DEFAULT_OPTIONS) -> list[Any]:
+    found = Axe().run(page, options=options).response["violations"]
     return [(v["id"], v["impact"], [n["target"] for n in v["nodes"]][:4]) for v in found]
 
 
-@pytest.mark.parametrize("size", ["desk", "phone"])
+@pytest.fixture(scope="session")
+def seen(browser: Any, trial: Any, signed_in: Any, site_pages: dict[str, str]) -> Callable[[str], dict[str, Any]]:
+    """What was found in a size, as look or "flaws" -> page or dialog -> findings: each page is opened once for all of it."""
+
+    @functools.cache
+    def walked(size: str) -> dict[str, Any]:
+        context = trial.site.context(browser, size, "dark", signed_in)
+        page = context.new_page()
+        troubles: list[str] = []
+        listen(page, troubles)
+        found: dict[str, dict[str, Any]] = {"flaws": {}, "dark": {}, "light": {}}
+
+        def look_at(where: str) -> None:
+            found["flaws"][where] = flaws(page)
+            found["dark"][where] = _axe(page)
+            page.emulate_media(color_scheme="light")
+            page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            assert page.evaluate("() => getComputedStyle(document.documentElement).colorScheme") == "light", where
+            found["light"][where] = _axe(page, COLOURS)
+            page.emulate_media(color_scheme="dark")
+
+        for name, path in site_pages.items():
+            goto(page, path)
+            settle(page)
+            look_at(name)
+            for dialog in dialogs(page):
+                look_at(f"{name}, dialog {dialog}")
+        context.close()
+        assert not troubles, troubles
+        return found
+
+    return walked
+
+
+@pytest.mark.parametrize("size", ["desk", "phone", "small"])
 @pytest.mark.parametrize("look", ["dark", "light"])
-def test_axe_finds_nothing_on_any_page_or_dialog(
-    open_page: Any, site_pages: dict[str, str], look: str, size: str
-) -> None:
-    page = open_page("/", size, look)
-    found = {}
-    for name, path in site_pages.items():
-        goto(page, path)
-        settle(page)
-        found[name] = _axe(page)
-        for dialog in dialogs(page):
-            found[f"{name}, dialog {dialog}"] = _axe(page)
+def test_axe_finds_nothing_on_any_page_or_dialog(seen: Any, look: str, size: str) -> None:
+    found = seen(size)[look]
+    assert len(found) > 10, f"too few pages were seen: {list(found)}"
     assert not any(found.values()), {where: what for where, what in found.items() if what}
+
+
+def test_axe_sees_what_it_is_for_in_either_look(open_page: Any) -> None:
+    page = open_page("/account")
+    settle(page)
+    page.evaluate("""() => {
+        const el = document.createElement("p");
+        el.textContent = "grey on grey"; el.style.cssText = "color:#777;background:#888";
+        document.querySelector("main").prepend(el);
+    }""")
+    for look, options in (("dark", DEFAULT_OPTIONS), ("light", COLOURS)):
+        page.emulate_media(color_scheme=look)
+        assert [rule for rule, _, _ in _axe(page, options)] == ["color-contrast"], look
 
 
 @pytest.mark.parametrize("look", ["dark", "light"])
@@ -45,15 +93,8 @@ def test_axe_finds_nothing_at_log_in(browser: Any, trial: Any, look: str) -> Non
 
 
 @pytest.mark.parametrize("size", ["desk", "phone", "small"])
-def test_nothing_overlaps_is_cut_off_or_says_undefined(open_page: Any, site_pages: dict[str, str], size: str) -> None:
-    page = open_page("/", size)
-    found = {}
-    for name, path in site_pages.items():
-        goto(page, path)
-        settle(page)
-        found[name] = flaws(page)
-        for dialog in dialogs(page):
-            found[f"{name}, dialog {dialog}"] = flaws(page)
+def test_nothing_overlaps_is_cut_off_or_says_undefined(seen: Any, size: str) -> None:
+    found = seen(size)["flaws"]
     assert not any(found.values()), {where: what for where, what in found.items() if what}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,3 +77,12 @@ def healthy(remote: Remote) -> Iterator[None]:
     remote.wait_healthy(60)
     yield
     remote.wait_healthy(90)
+
+
+def play(facts: dict[str, str], playbook: str, *words: str) -> str:
+    """Run a playbook (its path in the project) against a trial host; what it said. Fails with its last words."""
+    environment = {**os.environ, "RECIO_TRIAL_NAME": facts["host"], "PATH": f"{PROJECT}/.venv/bin:{os.environ['PATH']}"}
+    command = ["ansible-playbook", "-i", "inventory/trial", playbook, *words]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout

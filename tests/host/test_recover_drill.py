@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ import keeper
 import pytest
 import testinfra
 from desk import Desk
-from fixtures import PROJECT
+from fixtures import play
 from remote import Remote, wait_for
 
 SECOND = os.environ.get("RECIO_TRIAL_SECOND", "")
@@ -32,15 +31,6 @@ LEDGER = {
     "orders": "SELECT client_order_id, state, exchange_order_id FROM users.orders WHERE trade_id IN ({ended}) ORDER BY 1",
     "fills": "SELECT fill_id, count_e2, yes_price_e4, fee_e6 FROM users.fills WHERE filled_at <= to_timestamp({at}) ORDER BY 1",
 }
-
-
-def play(facts: dict[str, str], playbook: str, *words: str) -> str:
-    """Run a playbook against a trial host."""
-    environment = {**os.environ, "RECIO_TRIAL_NAME": facts["host"], "PATH": f"{PROJECT}/.venv/bin:{os.environ['PATH']}"}
-    command = ["ansible-playbook", "-i", "inventory/trial", f"playbooks/{playbook}", *words]
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    return done.stdout
 
 
 def destroy(facts: dict[str, str]) -> None:
@@ -70,7 +60,7 @@ def test_the_machine_is_lost_and_another_one_comes_back(facts: dict[str, str], r
     address = second["url"].removeprefix("https://")
     wanted = ["-e", json.dumps(keeper.settings(other, address))]
     with ThreadPoolExecutor() as both:
-        list(both.map(lambda one: play(one, "deploy.yml", *wanted), (facts, second)))
+        list(both.map(lambda one: play(one, "playbooks/deploy.yml", *wanted), (facts, second)))
     remote.wait_healthy(120)
     # The desk trades, and what it traded ends; a trade of an hour's market that is still open is not compared, it goes on.
     ours = [desk.buy_filled()["trade_id"] for _ in range(2)]
@@ -100,7 +90,9 @@ def test_the_machine_is_lost_and_another_one_comes_back(facts: dict[str, str], r
     lost_at = time.time()
     destroy(facts)
     began_s = time.monotonic()
-    said = play(second, "restore.yml", *wanted, "-e", "restore_from=off_host", "-e", f"restore_key_file={key}")
+    said = play(
+        second, "playbooks/restore.yml", *wanted, "-e", "restore_from=off_host", "-e", f"restore_key_file={key}"
+    )
     rto_s = time.monotonic() - began_s
     other.wait_healthy(120)
     newest = other.sql(

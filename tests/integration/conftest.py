@@ -13,7 +13,26 @@ from pg import Cluster, make_cluster, remove_cluster
 
 from recio.store.db import Database
 
-_KEPT = {"schema_version"}
+# Only what holds rows is emptied and only what was counted begins anew: all of it would take three times as long, before every test.
+EMPTY = """
+DO $$
+DECLARE
+  one record;
+  used boolean;
+  filled text[] := '{}';
+BEGIN
+  FOR one IN SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+    WHERE schemaname IN ('users', 'live_data', 'historical_data', 'analytics', 'system') LOOP
+    EXECUTE 'SELECT EXISTS (SELECT FROM ' || one.name || ')' INTO used;
+    IF used THEN filled := filled || one.name; END IF;
+  END LOOP;
+  IF cardinality(filled) > 0 THEN EXECUTE 'TRUNCATE ' || array_to_string(filled, ', ') || ' CASCADE'; END IF;
+  FOR one IN SELECT format('%I.%I', schemaname, sequencename) AS name FROM pg_sequences WHERE last_value IS NOT NULL
+    AND schemaname IN ('users', 'live_data', 'historical_data', 'analytics', 'system') LOOP
+    EXECUTE 'ALTER SEQUENCE ' || one.name || ' RESTART';
+  END LOOP;
+END $$
+"""
 
 
 @pytest.fixture(scope="session")
@@ -28,11 +47,7 @@ def cluster() -> Iterator[Cluster]:
 def database(cluster: Cluster) -> Iterator[Cluster]:
     """The cluster with every table empty and user 0001 present; ``database.dsn(role)`` gives an address."""
     owner = Database("tests", cluster.dsn("postgres"))
-    tables = owner.all(
-        "SELECT schemaname || '.' || tablename AS name FROM pg_tables"
-        " WHERE schemaname IN ('users', 'live_data', 'historical_data', 'analytics', 'system')"
-    )
-    owner.run("TRUNCATE " + ", ".join(row["name"] for row in tables) + " RESTART IDENTITY CASCADE")
+    owner.run(EMPTY)
     owner.run("INSERT INTO users.users (user_id, login, password_hash) VALUES ('0001', 'admin', 'unset')")
     owner.close()
     yield cluster
