@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from playwright.sync_api import Error, Page, expect
 
@@ -19,13 +19,13 @@ def _ticket(page: Page) -> None:
 _BY_HAND: dict[str, Callable[[Page], None]] = {"ticket": _ticket}
 
 
-def dialogs(page: Page) -> Iterator[str]:
-    """Opens one dialog after the other, yields its name while it is open, closes it again.
+def dialogs(page: Page, known: Container[str] = ()) -> Iterator[str]:
+    """Opens one dialog after the other but those ``known`` by name, yields its name while it is open, closes it again.
 
     A page without an open market cannot show its ticket: then the ticket is shown empty.
     """
     names = page.evaluate("() => [...document.querySelectorAll('dialog[id]')].map((d) => d.id)")
-    for name in names:
+    for name in (name for name in names if name not in known):
         try:
             if name in _BY_HAND:
                 _BY_HAND[name](page)

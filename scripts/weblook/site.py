@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 from tester import tester_password
 
-__all__ = ["ARGS", "CHROMIUM", "SIZES", "Site", "SiteError", "goto", "key_of", "launched", "settle"]
+__all__ = ["ARGS", "CHROMIUM", "SIZES", "Site", "SiteError", "goto", "key_of", "launched", "listen", "settle"]
 
 # The same engine without a window's machinery, for two thirds of the work; a person's own Chromium serves as well.
 CHROMIUM = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
@@ -49,6 +49,12 @@ def launched(*more: str) -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def listen(page: Page, troubles: list[str]) -> None:
+    """Adds script errors and refusals of the content security policy to ``troubles``."""
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
 
 
 def goto(page: Page, path: str) -> None:

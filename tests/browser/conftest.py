@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1] / "scripts")]
 
 from tester import tester_password  # noqa: E402 - of scripts/
-from weblook.site import CHROMIUM, Site, goto, launched  # noqa: E402 - of scripts/
+from weblook.site import CHROMIUM, Site, goto, launched, listen  # noqa: E402 - of scripts/
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -100,12 +100,6 @@ def site_pages(browser: Browser, trial: Trial, signed_in: Any) -> dict[str, str]
     context.close()
     assert {"trade", "history", "account", "system", "settings"} <= found.keys(), found
     return found
-
-
-def listen(page: Page, troubles: list[str]) -> None:
-    """Adds script errors and refusals of the content security policy to ``troubles``."""
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from conftest import goto
 from playwright.sync_api import expect
+from weblook.site import goto
 
 PAGES = ("/account", "/account/fills", "/account/settlements", "/account/reconciliations")
 

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from conftest import goto
 from playwright.sync_api import Page, expect
+from weblook.site import goto
 
 _RUN = re.compile(r"asked=(\d+)")
 _ENDS_MS = 180_000  # a tenth of a day takes seconds, at the lowest priority of a busy machine a minute

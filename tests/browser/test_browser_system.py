@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import goto
 from playwright.sync_api import expect
+from weblook.site import goto
 
 
 @pytest.mark.parametrize("size", ["desk", "phone"])
