@@ -4,6 +4,7 @@ email     smtps://user:password@mail.example:465/?from=desk@example&to=me@exampl
 telegram  telegram://BOT-TOKEN/CHAT-ID
 ntfy      ntfy://ntfy.sh/TOPIC            webhook   https://host/path
 heartbeat heartbeat://hc-ping.com/UUID    (a dead-man's switch: asked for by GET over HTTPS; on this machine over HTTP)
+apprise   apprise+slack://A/B/C           (any of Apprise's services, written as Apprise writes it, after `apprise+`)
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ def parse(text: str) -> Address:
             f"Telegram chat {chat[:3]}…",
             (token,),
         )
+    if text.startswith("apprise+"):
+        return _apprise(text.removeprefix("apprise+"))
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -75,8 +78,8 @@ def parse(text: str) -> Address:
     kind = _KINDS.get(parts.scheme)
     if kind is None or kind == "telegram" or not parts.hostname:
         raise AddressError(
-            "write smtps://user:password@host/?from=…&to=…, telegram://BOT-TOKEN/CHAT-ID, ntfy://host/topic, https://host/path or"
-            " heartbeat://host/path"
+            "write smtps://user:password@host/?from=…&to=…, telegram://BOT-TOKEN/CHAT-ID, ntfy://host/topic, https://host/path,"
+            " heartbeat://host/path, or apprise+ and an address of Apprise's"
         )
     query = parse_qs(parts.query)
     sender, to = query.get("from", [""])[0], query.get("to", [""])[0]
@@ -91,6 +94,16 @@ def parse(text: str) -> Address:
         kind, parts.hostname
     )
     return Address(kind, parts.scheme, parts.hostname, port, path, user, password, sender, to, hint, secrets)
+
+
+def _apprise(text: str) -> Address:
+    """An address as Apprise writes it. Whether Apprise takes it, a test shows: the library has no place in the page's memory."""
+    scheme, _, rest = text.partition("://")
+    if not re.fullmatch(r"[a-z][a-z0-9]{1,24}", scheme) or not rest:
+        raise AddressError("after apprise+ comes an address of Apprise's: apprise+slack://TOKEN-A/TOKEN-B/TOKEN-C")
+    parts = {part for part in (*re.split(r"[/?&=@:]", rest), *re.split(r"[/?&=@:]", unquote(rest))) if len(part) > 3}
+    secrets = (rest, *sorted(parts))
+    return Address("apprise", scheme, "", None, text, "", "", "", "", f"{scheme} by Apprise", secrets)
 
 
 def _mail(text: str) -> bool:

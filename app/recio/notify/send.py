@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import smtplib
 import ssl
 from email.message import EmailMessage
@@ -34,6 +35,8 @@ def send(
     try:
         if to.kind == "email":
             said = _mail(to, title, body)
+        elif to.kind == "apprise":
+            said = _apprise(to, title, body, urgent)
         elif to.kind == "telegram":
             said = _telegram(to, title, body, telegram)
         elif to.kind == "heartbeat":
@@ -87,6 +90,22 @@ def _mail(to: Address, title: str, body: str) -> str:
             link.login(to.user, to.password)
         link.send_message(message)
         return "250 accepted by the mail server"
+
+
+def _apprise(to: Address, title: str, body: str, urgent: bool) -> str:
+    import apprise  # 30 MB and a third of a second, paid only in a pass that sends to a target of this kind
+
+    target = apprise.Apprise.instantiate(to.path)
+    if target is None:
+        raise SendError(
+            f"Apprise does not take this {to.scheme}:// address; github.com/caronc/apprise/wiki has each service's"
+        )
+    kind = apprise.NotifyType.FAILURE if urgent else apprise.NotifyType.INFO
+    with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as log:  # type: ignore[no-untyped-call]
+        arrived = target.notify(body=body, title=title, notify_type=kind)
+    if not arrived:
+        raise SendError(log.getvalue().strip() or "Apprise could not deliver it, and does not say why")
+    return "delivered, says Apprise"
 
 
 def _telegram(to: Address, title: str, body: str, base: str) -> str:

@@ -86,6 +86,35 @@ def test_the_test_button_shows_the_real_answer(desk: Desk, hook: Any, notifier: 
     assert "Nobody is told anything" in shown(user)
 
 
+def test_a_service_of_apprises_gets_it_and_its_refusal_is_told_without_the_secret(
+    desk: Desk, hook: Any, notifier: Database
+) -> None:
+    user = desk.user()
+    assert add(user, f"apprise+json://me:hunter2@127.0.0.1:{hook.server_port}/secret-path")[0] == 303
+    open_incident(desk.db, "feed", "critical", "the feed is silent", "look at it", "test")
+    assert run(notifier, "0001", "simulated")["sent"] == 1
+    told = json.loads(hook.got[-1]["body"])
+    assert (told["title"], told["type"]) == ("Incident: the feed is silent", "failure")
+    assert "delivered, says Apprise" in shown(user)
+    hook.status = 403
+    target = desk.db.one("SELECT target_id FROM users.notify_targets")
+    assert target
+    form = {"csrf_token": user.csrf, "target_id": str(target["target_id"])}
+    assert user.ask("POST", "/settings/notifications/test", form=form).status == 303
+    assert run(notifier, "0001", "simulated")["failed"] == 1
+    page = shown(user)
+    assert "403" in page and "json by Apprise" in page
+    assert "hunter2" not in page and "secret-path" not in page
+
+
+def test_an_address_apprise_does_not_take_is_told_by_the_test(desk: Desk, notifier: Database) -> None:
+    user = desk.user()
+    assert add(user, "apprise+slak://hunter2/hunter2")[0] == 303
+    open_incident(desk.db, "feed", "critical", "the feed is silent", "look at it", "test")
+    assert run(notifier, "0001", "simulated")["again"] == 1
+    assert "Apprise does not take this slak:// address" in shown(user)
+
+
 def test_a_target_that_does_not_answer_is_tried_again_later(desk: Desk, notifier: Database) -> None:
     user = desk.user()
     assert add(user, "http://127.0.0.1:1/x")[0] == 303

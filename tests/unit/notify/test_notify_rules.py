@@ -28,6 +28,8 @@ TOKEN = "123456:" + "A" * 35
         ("ntfy://ntfy.sh/my-secret-topic", "ntfy", "ntfy.sh", "/my-secret-topic"),
         ("https://hooks.example/T/abc?x=1", "webhook", "hooks.example", "/T/abc?x=1"),
         ("heartbeat://hc.example/uu-id?x=1", "heartbeat", "sign of life at hc.example", "/uu-id?x=1"),
+        ("apprise+slack://T1JJ3T3L2/A1BRTD4JD/TIiajk", "apprise", "slack by Apprise", "A1BRTD4JD"),
+        ("apprise+pover://user@to%2Fken", "apprise", "pover by Apprise", "user@to%2Fken"),
     ],
 )
 def test_addresses(text: str, kind: str, hint: str, secret: str) -> None:
@@ -46,6 +48,10 @@ def test_addresses(text: str, kind: str, hint: str, secret: str) -> None:
         "smtps://u:hunter2@h/",
         "ntfy://h/a/b",
         "telegram://hunter2/1",
+        "slack://hunter2/hunter2/hunter2",
+        "apprise+hunter2",
+        "apprise+://hunter2",
+        "apprise+../x://hunter2",
         "https://h:99999/hunter2",
     ],
 )
