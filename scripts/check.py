@@ -99,8 +99,10 @@ STEPS = (
         "molecule",
         "molecule default",
         ("molecule", "test", "--scenario-name=default", "--no-command-borders"),
-        ("host.xml", "browser.xml", "faults.xml", "power.xml", "drill.xml"),
+        ("host.xml", "faults.xml", "power.xml", "drill.xml"),
     ),
+    # After the integration tests: beside them and the other host a browser would be too slow to be judged.
+    Step("browser", "browser tests", ("python", "scripts/verify_host.py", "--apart", "browser"), ("browser.xml",)),
     Step(
         "machine",
         "molecule vm",
@@ -181,11 +183,14 @@ def main() -> int:
     """Run the chosen groups of steps and print the one honest line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", choices=["lint", "pytest", "molecule", "machine"], action="append", help="only these groups"
+        "--only",
+        choices=["lint", "pytest", "molecule", "browser", "machine"],
+        action="append",
+        help="only these groups",
     )
     arguments = parser.parse_args()
     # An emulated machine takes longer than all the rest together: `make machine` asks for it.
-    chosen = [step for step in STEPS if step.group in (arguments.only or ("lint", "pytest", "molecule"))]
+    chosen = [step for step in STEPS if step.group in (arguments.only or ("lint", "pytest", "molecule", "browser"))]
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
     counts: dict[str, Count] = {}
@@ -208,7 +213,7 @@ def main() -> int:
         if waiting is not None:
             waiting.join()
     finally:
-        if any(step.group in ("molecule", "machine") for step in chosen):
+        if any(step.group in ("molecule", "browser", "machine") for step in chosen):
             remove_hosts()
     total = Count()
     failures = []

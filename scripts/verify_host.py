@@ -1,12 +1,9 @@
 #!/usr/bin/env python3
 """Runs the tests that need a deployed host against a trial host (`SUITES` says which on what); exit code 1 on failures.
 
-With ``--whole`` three hosts are tried, two at a time: what is asked of the host under test mostly waits, and a browser mostly works.
-
-    the host under test   host tests, a short chaos, the fault matrix (without what is marked ``long``), reboot and power cut | drill
-    a host for the page   browser tests                                                  a fresh host is made after that one | drill
-
-In the drill the first is lost with its disk, and the fresh one comes back from the copy on another machine.
+With ``--whole`` it is tried to its end: its own tests, a short chaos, the fault matrix (without what is marked ``long``), reboot and power
+cut, while a fresh host is made; then it is lost with its disk, and the fresh one comes back from the copy on another machine.
+With ``--apart browser`` a host is made for that suite alone, and removed: a browser works, and would disturb what measures times.
 """
 
 from __future__ import annotations
@@ -106,8 +103,9 @@ def removed(name: str) -> None:
     subprocess.run([sys.executable, "scripts/trial.py", "down", "--name", name], cwd=PROJECT, check=False)
 
 
-def on_a_host_of_its_own(suite: str, own: dict[str, str]) -> int:
+def apart(suite: str) -> int:
     """Make a host for one suite, and remove it."""
+    own = own_environment()
     try:
         host = made(PAGES, own)
         return 1 if host is None else run(suite, host.summary, base=own)
@@ -116,24 +114,18 @@ def on_a_host_of_its_own(suite: str, own: dict[str, str]) -> int:
 
 
 def whole(lost: place.Host) -> list[int]:
-    """Everything, as the picture above says. The drill has the machine to itself: it is timed."""
+    """The host's own tests; then it is injured while the fresh one is made: the one mostly waits, the other mostly works."""
     own = own_environment()
-    codes: list[int] = []
-
-    def first() -> None:
-        codes.extend([run("host", lost.summary), *injure(lost)])
-
-    other = threading.Thread(target=first, daemon=True)
+    codes = [run("host", lost.summary)]
+    other = threading.Thread(target=lambda: codes.extend(injure(lost)), daemon=True)
     other.start()
     try:
-        pages = on_a_host_of_its_own("browser", own)
         second = made(SECOND, own)
         other.join()
         keep_journal(lost.name)  # it will not be there to ask
-        ended = [*(codes or [1]), pages]
-        if second is None:
-            return [*ended, 1]
-        return [*ended, run("drill", lost.summary, base=own, RECIO_TRIAL_SECOND=str(second.summary))]
+        if second is None or len(codes) == 1:
+            return [*codes, 1]
+        return [*codes, run("drill", lost.summary, base=own, RECIO_TRIAL_SECOND=str(second.summary))]
     finally:
         other.join()
         removed(SECOND)
@@ -145,14 +137,19 @@ def main() -> int:
     parser.add_argument("--name", default="trial", help="the host (default: trial)")
     parser.add_argument("--only", choices=list(SUITES), help="one suite")
     parser.add_argument(
-        "--whole", action="store_true", help="all of it, with two more hosts; the first is lost at the end"
+        "--whole",
+        action="store_true",
+        help="all of it but the browser's, with a second host; the first is lost at the end",
     )
+    parser.add_argument("--apart", choices=["browser"], help="one suite on a host that is made for it")
     arguments = parser.parse_args()
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    if arguments.apart:
+        return apart(arguments.apart)
     host = place.find(arguments.name)
     if host is None:
         print(f"error: there is no trial host {arguments.name}: start it with `make up`", file=sys.stderr)
         return 1
-    REPORTS.mkdir(parents=True, exist_ok=True)
     write_json(host.summary, host.facts())
     wanted = [name for name in ON[host.kind] if arguments.only in (None, name)]
     codes = whole(host) if arguments.whole else [run(name, host.summary) for name in wanted]

@@ -6,13 +6,16 @@ import time
 
 from outside.result import Figure, Place, Result, run
 
-# What the contract of the appliance allows; the record holds what was reached.
-MAXIMUM = {"recio-": 1.5, "caddy": 1.6, "postgresql@": 3.0}
+# What the contract of the appliance allows; the record holds what was reached. The first that fits counts: the copy to another machine is
+# root, who alone may read every archive, and needs the network.
+MAXIMUM = {"recio-off-host": 1.8, "recio-": 1.5, "caddy.service": 1.6, "postgresql@": 3.0}
 # Root's own work: it writes where root must, and listens to nobody.
 ROOTS_OWN = ("recio-firewall.service", "recio-requests.service")
 SCRIPT = (
-    "systemctl list-units --type=service --all --no-legend --plain 'recio-*' 'caddy*' 'postgresql@*' | "
-    "awk '{print $1}' | sort -u | while read -r unit; do "
+    # Also those that run only now and then, and are not loaded meanwhile; a template itself is no unit.
+    "for what in 'list-units --all' list-unit-files; do "
+    "systemctl $what --type=service --no-legend --plain 'recio-*' caddy.service 'postgresql@*'; done | "
+    "awk '$1 !~ /@[.]/ {print $1}' | sort -u | while read -r unit; do "
     'printf \'%s \' "$unit"; systemd-analyze security --no-pager "$unit" | tail -1; done; systemctl --version | head -1'
 )
 

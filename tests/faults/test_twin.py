@@ -31,7 +31,7 @@ def test_another_desk_trades_on_the_account(injury: Injury, remote: Remote) -> N
         wait_for(
             "what was held to be sold",
             lambda: injury.desk.trade(held["trade_id"])["state"] in ("closed", "expired"),
-            60,
+            150,  # where nobody bids for it, its settlement ends it
         )
         assert not injury.watcher.well_since_s(seen.injected_s + 30), "nobody has said yet that this is in order"
         seen.heal(f"recio account adopt --yes --order {key}")
