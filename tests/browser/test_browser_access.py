@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from accessibility import violations
 from playwright.sync_api import expect
 
 PATHS = ("/settings/security", "/settings/audit", "/settings/security/confirm")
@@ -13,7 +13,7 @@ PATHS = ("/settings/security", "/settings/audit", "/settings/security/confirm")
 @pytest.mark.parametrize("path", PATHS)
 def test_axe_finds_nothing(open_page, path: str, look: str) -> None:  # type: ignore[no-untyped-def]
     page = open_page(path, "desk", look)
-    found = Axe().run(page).response["violations"]
+    found = violations(page)
     assert not found, [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
 
 

@@ -8,17 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import DEFAULT_OPTIONS, Axe
+from accessibility import ALL, violations
 from playwright.sync_api import expect
 from weblook.dialogs import dialogs
 from weblook.layout import flaws
 from weblook.site import goto, listen, settle
 
 # What depends on colours; all else axe looks at is the same in both looks.
-COLOURS = {
-    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
-    "resultTypes": ["violations"],
-}
+COLOURS = {**ALL, "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 
 
 # The description of the API is one shape a hundred times over: whole once, else its beginning.
@@ -27,8 +24,8 @@ BEGINNING = {"include": [["header"], [".calls > :nth-child(-n+8)"]]}
 EVERYWHERE = {"ask", "keys"}  # dialogs of every page: looked at once
 
 
-def _axe(page: Any, options: dict[str, Any] = DEFAULT_OPTIONS, whole: bool = True) -> list[Any]:
-    found = Axe().run(page, context=None if whole else BEGINNING, options=options).response["violations"]
+def _axe(page: Any, options: dict[str, Any] = ALL, whole: bool = True) -> list[Any]:
+    found = violations(page, options, None if whole else BEGINNING)
     return [(v["id"], v["impact"], [n["target"] for n in v["nodes"]][:4]) for v in found]
 
 
@@ -85,7 +82,7 @@ def test_axe_sees_what_it_is_for_in_either_look(open_page: Any) -> None:
         el.textContent = "grey on grey"; el.style.cssText = "color:#777;background:#888";
         document.querySelector("main").prepend(el);
     }""")
-    for look, options in (("dark", DEFAULT_OPTIONS), ("light", COLOURS)):
+    for look, options in (("dark", ALL), ("light", COLOURS)):
         page.emulate_media(color_scheme=look)
         assert [rule for rule, _, _ in _axe(page, options)] == ["color-contrast"], look
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from accessibility import violations
 from playwright.sync_api import Page, expect
 
 SERIES = "KXBTCSIM"
@@ -217,7 +217,7 @@ def test_a_look_is_stored_and_every_look_can_be_read(open_page: Any) -> None:
                 alive(page)
                 assert page.evaluate("() => document.documentElement.dataset.theme") == theme
                 page.wait_for_timeout(1_000)
-                found = Axe().run(page).response["violations"]
+                found = violations(page)
                 assert not found, [(v["id"], [n["target"] for n in v["nodes"]][:4]) for v in found]
     finally:
         page.evaluate("() => window.desk.call('PUT', '/api/look', { theme: 'auto', colours: 'green-red' })")
