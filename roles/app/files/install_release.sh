@@ -23,12 +23,18 @@ mkdir -p "$place"
 tar --extract --file "$place.tar" --directory "$place" --no-same-owner
 cd "$place"
 echo "$sha256  $wheel" | sha256sum --check --quiet
-python3 -m venv venv
-venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-index --no-compile \
-    --find-links wheelhouse --require-hashes --requirement requirements.txt
+# The release at work has the very same packages most of the time; what is not exactly as it was installed there comes from the wheels.
+old=$(readlink -f /opt/recio/current || true)
+if ! { [ -n "$old" ] && cmp --silent "$old/requirements.txt" requirements.txt && python3 -m venv --without-pip venv \
+    && python3 same_packages.py "$old/venv" venv; }; then
+    python3 -m venv --clear venv
+    venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-index --no-compile \
+        --find-links wheelhouse --require-hashes --requirement requirements.txt
+fi
 venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-index --no-compile --no-deps "./$wheel"
 venv/bin/python -m compileall -q -j 0 venv/lib
+find venv/lib -name '*.pyc' -exec sha256sum {} + >bytecode.sums
 venv/bin/recio version --short
-rm -rf wheelhouse "$place.tar"
+rm -rf wheelhouse same_packages.py "$place.tar"
 sync -f "$place"
 touch .complete
