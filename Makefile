@@ -34,7 +34,7 @@ histories: ## 10,000 random histories of the money path (about ten minutes); HIS
 	@RECIO_HISTORIES=$(or $(HISTORIES),10000) RECIO_SEED=$(or $(SEED),20261124) .venv/bin/python -m pytest -q -s tests/property/test_ledger_machine.py
 
 machine: ## the molecule scenario on a virtual machine with its own kernel: limits under load, mounts, a reboot, a power cut
-	@scripts/bootstrap.sh test
+	@scripts/bootstrap.sh machine
 	@.venv/bin/python scripts/check.py --only machine
 
 interrupt: ## kill the deploy at random tasks of a bare host and of an upgrade, and continue (half an hour); SEED=… KILLS=…

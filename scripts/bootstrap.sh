@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Prepares this machine for one purpose: bootstrap.sh check|dev|up|test. Does nothing, quickly, when all is there.
+# Prepares this machine for one purpose: bootstrap.sh check|dev|up|test|machine. Does nothing, quickly, when all is there.
 #   check only that there is a Python new enough to go on with
 #   dev   .venv with everything of requirements/dev.lock and the package itself
 #   up    dev, and the Debian packages that make trial hosts
 #   test  up, and PostgreSQL's server programs, Chromium without a window, and what looks at a host from outside
+#   machine test, and what runs a trial host with a kernel of its own
 set -euo pipefail
 cd "$(dirname "$0")/.."
 purpose="${1:-dev}"
@@ -24,8 +25,6 @@ missing_packages() {
     [ "$purpose" = up ] && return
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
     have chromium-headless-shell || echo chromium-headless-shell
-    have qemu-system-x86_64 || echo qemu-system-x86
-    have mke2fs || echo e2fsprogs
     have pgbackrest || echo pgbackrest
     have rsync || echo rsync
     # for the look from outside: nmap itself, and what testssl.sh calls
@@ -35,6 +34,10 @@ missing_packages() {
     have hexdump || echo bsdextrautils
     have ps || echo procps
     [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
+    [ "$purpose" = test ] && return
+    if [ -e /dev/kvm ]; then have qemu-system-x86_64 || echo qemu-system-x86; fi
+    have linux.uml || echo user-mode-linux
+    have mke2fs || echo e2fsprogs
 }
 
 install_packages() {
@@ -84,7 +87,7 @@ make_venv() {
     echo "$wanted" >"$stamp"
 }
 
-case "$purpose" in check | dev | up | test) ;; *) fail "bootstrap.sh knows check, dev, up and test, not $purpose" ;; esac
+case "$purpose" in check | dev | up | test | machine) ;; *) fail "bootstrap.sh knows check, dev, up, test and machine, not $purpose" ;; esac
 check_python
 [ "$purpose" = check ] && exit 0
 mapfile -t packages < <(missing_packages)

@@ -3,7 +3,7 @@
 
 A lint step counts as one, so does the molecule sequence; pytest runs count their tests. Any failure makes the exit code 1.
 The whole host is tried beside all other steps, since it waits for much of its time; what it said is shown when it has ended.
-The machine with a kernel of its own is asked for by name: where it is emulated it takes all the processor there is.
+The machine with a kernel of its own is asked for by name: without KVM it takes most of an hour.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ def main() -> int:
         help="only these groups",
     )
     arguments = parser.parse_args()
-    # An emulated machine takes longer than all the rest together: `make machine` asks for it.
+    # The machine with a kernel of its own takes too long to go with the rest: `make machine` asks for it.
     chosen = [step for step in STEPS if step.group in (arguments.only or ("lint", "pytest", "molecule", "browser"))]
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 
-from trialhost import machine, network, place, root
+from trialhost import machine, network, place, root, ssh
 from trialhost.place import Host, TrialError
 from trialhost.shell import machine_lock, need
 
@@ -19,7 +19,7 @@ def up(name: str, kind: str = place.CONTAINER) -> Host:
     if os.geteuid() != 0:
         raise TrialError("a trial host needs root: run `sudo make up` (containers, a bridge and firewall rules)")
     need("mmdebstrap", "nft", "ip", "ssh", "ssh-keygen", "tar")
-    need("systemd-nspawn", *(("qemu-system-x86_64", "mke2fs") if kind == place.VM else ()))
+    need("systemd-nspawn", *(("mke2fs",) if kind == place.VM else ()))
     started = time.monotonic()
     root.check_space()
     root.base_tar(kind)
@@ -31,7 +31,7 @@ def up(name: str, kind: str = place.CONTAINER) -> Host:
             host.save()
             root.unpack(host)
             machine.start(host)
-    # a boot may take minutes where the processor is emulated: others need not wait for it
+    # a boot takes minutes without KVM: others need not wait for it
     machine.wait_ready(host)
     if runs:
         print(f"{host.name} is up already at {host.address}")
@@ -44,6 +44,8 @@ def up(name: str, kind: str = place.CONTAINER) -> Host:
 def give_kernel(host: Host) -> None:
     """A virtual machine that was deployed as a container goes on with a disk and a kernel of its own."""
     started = time.monotonic()
+    # Its packages are in its root, so the play fetched no lists, which every host in the world has.
+    ssh.run(host, "apt-get -qq update", timeout_s=300)
     with machine_lock():
         machine.give_kernel(host)
     machine.wait_ready(host)

@@ -23,7 +23,7 @@ PROJECT = place.PROJECT
 REPORTS = PROJECT / "build" / "reports"
 
 
-# A machine of its own is emulated and slow: there what only it can show, and what reads the contract.
+# A machine with a kernel of its own may be slow: there what only it can show, and what reads the contract.
 SUITES = {
     "host": ["tests/host", "--ignore=tests/host/test_recover_drill.py", "--ignore=tests/host/test_power.py"],
     "browser": ["tests/browser"],

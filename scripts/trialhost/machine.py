@@ -9,11 +9,10 @@ import time
 from pathlib import Path
 
 from trialhost import network, root, ssh, vm
-from trialhost.place import Host, TrialError
+from trialhost.place import VM, Host, TrialError
 
-# An emulated processor on a busy machine takes minutes.
 BOXED, OWN_KERNEL = True, False
-BOOT_SECONDS = {BOXED: 90, OWN_KERNEL: 1500}
+BOOT_SECONDS = {BOXED: 90, OWN_KERNEL: 600}
 # A process that was just made does not carry its own command line yet.
 START_SECONDS = 5
 STOP_SECONDS = {BOXED: 30, OWN_KERNEL: 120}
@@ -36,17 +35,16 @@ def start(host: Host) -> None:
     """Start the host in the background."""
     if not host.boxed:
         vm.connect(host)
-        how = vm.accelerator(host)
-        print(
-            f"{host.name} boots with its own kernel ({'KVM' if how == 'kvm' else 'emulated, so be patient'})",
-            flush=True,
-        )
-        command = vm.command(host, how)
+        how = {vm.KVM: "QEMU with KVM", vm.UML: "user-mode Linux"}[vm.accelerator(host)]
+        print(f"{host.name} boots with its own kernel ({how})", flush=True)
+        command = vm.command(host)
     else:
         (host.root / "etc/resolv.conf").unlink(missing_ok=True)
         (host.root / "etc/resolv.conf").write_text(network.resolvers(), encoding="utf-8")
         ssh.let_in(host)
         command = container_command(host)
+        if host.kind == VM:
+            command = [*vm.boxed_on(host), *command]
     ssh.write_config(host)
     with (host.folder / "machine.log").open("ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
@@ -77,7 +75,7 @@ def wait_ready(host: Host) -> None:
             seen_s = time.monotonic()
         elif time.monotonic() - seen_s > START_SECONDS:
             raise TrialError(f"{host.name} ended by itself: {_last_words(host)}")
-        done = ssh.run(host, "systemctl is-system-running --wait", timeout_s=60 if host.boxed else 300)
+        done = ssh.run(host, "systemctl is-system-running --wait", timeout_s=60 if host.boxed else 120)
         answer = done.stdout.strip() or done.stderr.strip() or answer
         if answer == "running":
             return
@@ -127,6 +125,7 @@ def give_kernel(host: Host) -> None:
     """Stop a virtual machine that runs as a container, turn its root into a disk and boot that with a kernel of its own."""
     stop(host)
     vm.make_disk(host)
+    host.save()  # whose kernel it runs on is another one now
     start(host)
 
 
@@ -137,7 +136,9 @@ def cut(host: Host) -> None:
         if host.boxed:  # with its first process the kernel ends all of them; nspawn's own death would leave them alive
             for inner in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
                 os.kill(int(inner), signal.SIGKILL)
-        os.kill(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
+        else:
+            os.killpg(pid, signal.SIGKILL)  # user-mode Linux is as many processes as its guest has
         _gone(host, 5)
 
 

@@ -54,6 +54,16 @@ class Host:
         return self.kind == CONTAINER or not self.disk.exists()
 
     @property
+    def kernel(self) -> str:
+        """Whose kernel it runs on: this machine's own, or one by `kvm` or `uml`."""
+        return "shared" if self.boxed else self.accelerator.read_text(encoding="utf-8")
+
+    @property
+    def accelerator(self) -> Path:
+        """What was found to run a virtual machine's kernel with."""
+        return self.state / "accelerator"
+
+    @property
     def machine(self) -> str:
         """The name nspawn and the machine-wide registry know: two clones may both have a host `trial`."""
         return f"{self.name}-{hashlib.sha256(str(PROJECT).encode()).hexdigest()[:4]}"
@@ -98,13 +108,20 @@ class Host:
             "host": self.name,
             "address": self.address,
             "kind": self.kind,
+            "kernel": self.kernel,
             "admin_user": "admin",
             "admin_password_file": str(secrets / "admin_password"),
         }
 
     def save(self) -> None:
         """Enter the host in the machine's registry and in the clone."""
-        record = {"name": self.name, "address": self.address, "kind": self.kind, "project": str(PROJECT)}
+        record = {
+            "name": self.name,
+            "address": self.address,
+            "kind": self.kind,
+            "kernel": self.kernel,
+            "project": str(PROJECT),
+        }
         self.state.mkdir(parents=True, exist_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.state / "host.json", record)

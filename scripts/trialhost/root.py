@@ -19,7 +19,7 @@ PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "sudo", "iproute2",
     "ca-certificates", "tzdata", "procps",
 )  # fmt: skip
-# A machine of its own has a kernel. Packages install very slowly where the processor is emulated, so what the roles would bring is
+# A machine of its own has a kernel. Packages install slowly in user-mode Linux, so what the roles would bring is
 # in its root already (`packages` of roles/host, read from there); that they bring it themselves is the container's proof.
 KERNEL = ("linux-image-cloud-amd64", "udev", "kmod", "e2fsprogs")
 LOADERS = ("stress-ng",)
@@ -141,7 +141,8 @@ def personalise(host: Host, root: Path) -> None:
         f"127.0.0.1 localhost\n127.0.1.1 {host.name}\n::1 localhost ip6-localhost ip6-loopback\n", encoding="utf-8"
     )
     (etc / "systemd/network/10-trial.network").write_text(
-        f"[Match]\nName=host0 en* eth*\n\n[Link]\nMTUBytes={network.mtu()}\n\n[Network]\nAddress={host.address}/24\nGateway={place.NET}.1\n"
+        f"[Match]\nName=host0 en* eth* vec*\n\n[Link]\nMTUBytes={network.mtu()}\n\n"
+        f"[Network]\nAddress={host.address}/24\nGateway={place.NET}.1\n"
         "LinkLocalAddressing=no\nIPv6AcceptRA=no\n",
         encoding="utf-8",
     )

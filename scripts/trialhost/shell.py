@@ -25,7 +25,7 @@ def need(*tools: str) -> None:
     """Refuse to start without these programs."""
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
-        raise TrialError(f"missing {', '.join(missing)}: run `scripts/bootstrap.sh up` as root to install it")
+        raise TrialError(f"missing {', '.join(missing)}: run `scripts/bootstrap.sh machine` as root to install it")
 
 
 @contextlib.contextmanager

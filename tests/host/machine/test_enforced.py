@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fixtures import PROJECT
-from remote import Remote
+from remote import Remote, wait_for
 
 CGROUPS = "/sys/fs/cgroup"
 MB = 1024 * 1024
@@ -18,7 +18,7 @@ def groups(remote: Remote, declared: dict[str, Any]) -> dict[str, dict[str, str]
     """The control files of every service's group, one command for all: service -> file -> text."""
     units = [f"recio-{name}.service" for name in declared["services"]]
     paths = {unit: values["ControlGroup"] for unit, values in remote.show(units, "ControlGroup").items()}
-    files = "memory.high memory.max cpu.weight cpu.max"
+    files = "memory.high memory.max cpu.weight cpu.max pids.max"
     script = "; ".join(
         f"cd {CGROUPS}{path}; for f in {files}; do echo {unit} $f $(cat $f); done" for unit, path in paths.items()
     )
@@ -44,6 +44,7 @@ def test_the_kernel_holds_every_services_share(
             "memory.max": str(most * MB),
             "cpu.weight": str(int(row["cpu_percent"] * 10)),
             "cpu.max": f"{quota * 1000} 100000",
+            "pids.max": str(declared["limits"]["threads"]),
         }
         assert groups[name] == wanted, name
 
@@ -54,6 +55,18 @@ def test_the_kernel_holds_every_tiers_share(remote: Remote, declared: dict[str, 
         shown = remote.show([unit], "ControlGroup", "MemoryMax", "MemoryHigh", "CPUWeight")[unit]
         held = remote.out(f"cd {CGROUPS}{shown['ControlGroup']}; cat memory.max memory.high cpu.weight").split()
         assert held == [shown["MemoryMax"], shown["MemoryHigh"], shown["CPUWeight"]], tier
+
+
+def test_the_kernel_counts_every_services_traffic(remote: Remote) -> None:
+    counters = ("IPIngressBytes", "IPEgressBytes")
+    unit = "recio-kalshi_api_watchdog.service"
+
+    def counted() -> tuple[int, ...]:
+        shown = remote.show([unit], *counters)[unit]
+        return tuple(int(shown[name]) for name in counters)  # "[no data]" where nothing counts
+
+    first = counted()
+    wait_for("more traffic both ways", lambda: all(now > was for now, was in zip(counted(), first, strict=True)), 60)
 
 
 def test_the_root_is_mounted_without_access_times(remote: Remote) -> None:
