@@ -161,12 +161,19 @@ def test_metrics_tell_what_must_be_renewed_and_cleared_in_time(remote: Remote, d
     assert found['recio_service_open_files{service="db_poller",tier="system"}'] > 3
 
 
-def test_doctor_finds_nothing_wrong(remote: Remote) -> None:
+def found_ill(said: str, facts: dict[str, str]) -> list[str]:
+    """What the doctor calls bad. A machine with its own clock is rightly not synchronised where no time server can be reached."""
+    bad = [line for line in said.splitlines() if line.startswith("BAD")]
+    return [line for line in bad if facts["kernel"] == "shared" or "clock not synchronised" not in line]
+
+
+def test_doctor_finds_nothing_wrong(remote: Remote, facts: dict[str, str]) -> None:
     done = remote.host.run("recio doctor")
-    assert done.rc == 0, done.stdout + done.stderr
+    assert found_ill(done.stdout, facts) == [], done.stdout + done.stderr
+    assert done.rc == (1 if "BAD" in done.stdout else 0), done.stdout + done.stderr
 
 
-def test_doctor_names_what_is_ill_with_its_cure(remote: Remote) -> None:
+def test_doctor_names_what_is_ill_with_its_cure(remote: Remote, facts: dict[str, str]) -> None:
     key, drop_in = "/etc/recio/keys/web_key", "/run/systemd/system/recio-db_poller.service.d/other.conf"
     remote.host.run("systemd-run --quiet --wait --unit=recio-test-ill /bin/false")
     remote.out(
@@ -180,12 +187,12 @@ def test_doctor_names_what_is_ill_with_its_cure(remote: Remote) -> None:
             f"chmod 600 {key}; rm -r {drop_in.rpartition('/')[0]}; systemctl reset-failed recio-test-ill; systemctl daemon-reload"
         )
     assert done.rc == 1
-    ill = [line for line in done.stdout.splitlines() if line.startswith("BAD")]
+    ill = found_ill(done.stdout, facts)
     assert len(ill) == 2, done.stdout
     units, rights = ill
     assert "recio-test-ill.service failed" in units and f"recio-db_poller.service is changed by {drop_in}" in units
     assert f"{key} is open to others (mode 644)" in rights
-    assert done.stdout.count("cure: ") == 2
+    assert done.stdout.count("cure: ") == done.stdout.count("BAD")
 
 
 def test_cron_builds_the_model_at_night(remote: Remote) -> None:
