@@ -19,7 +19,9 @@ def up(name: str, kind: str = place.CONTAINER) -> Host:
     if os.geteuid() != 0:
         raise TrialError("a trial host needs root: run `sudo make up` (containers, a bridge and firewall rules)")
     need("mmdebstrap", "nft", "ip", "ssh", "ssh-keygen", "tar")
-    need("systemd-nspawn", *(("mke2fs",) if kind == place.VM else ()))
+    need("systemd-nspawn")
+    if kind == place.VM:
+        need("mke2fs", purpose="machine")
     started = time.monotonic()
     root.check_space()
     root.base_tar(kind)

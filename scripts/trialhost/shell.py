@@ -21,11 +21,11 @@ def run(command: Sequence[str], *, stdin: str | None = None, check: bool = True)
     return done
 
 
-def need(*tools: str) -> None:
-    """Refuse to start without these programs."""
+def need(*tools: str, purpose: str = "up") -> None:
+    """Refuse to start without these programs, which `bootstrap.sh` installs for a purpose."""
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
-        raise TrialError(f"missing {', '.join(missing)}: run `scripts/bootstrap.sh machine` as root to install it")
+        raise TrialError(f"missing {', '.join(missing)}: run `scripts/bootstrap.sh {purpose}` as root to install it")
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ def make_disk(host: Host) -> None:
 
 def _give_modules(host: Host) -> None:
     """The modules of user-mode Linux, and an initial root with the file system's own: they belong to its kernel, not to Debian's."""
-    need(UML_PROGRAM)
+    need(UML_PROGRAM, purpose="machine")
     (modules,) = UML_MODULES.iterdir()
     shutil.copytree(modules, host.root / "usr/lib/modules" / modules.name, symlinks=True, dirs_exist_ok=True)
     run(["chroot", str(host.root), "depmod", modules.name])
@@ -73,7 +73,7 @@ def accelerator(host: Host) -> str:
 
 
 def _kvm_speaks(host: Host) -> bool:
-    need("qemu-system-x86_64")
+    need("qemu-system-x86_64", purpose="machine")
     log = host.state / "kvm-try.log"
     log.unlink(missing_ok=True)
     words = [

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, TimeoutError, expect  # noqa: A004 - Playwright's own
+from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 SERIES = "KXBTCSIM"
 
@@ -56,7 +57,7 @@ def cheap_row(page: Page) -> str:
     for _ in range(4):
         try:
             return str(page.wait_for_function(_FIND, timeout=15_000).json_value())
-        except TimeoutError:
+        except PlaywrightTimeoutError:
             choose_event(page)
     raise AssertionError(
         f"nothing can be bought between 10 and 90 cents (market, ask, button off): {page.evaluate(_SHOWN)}"

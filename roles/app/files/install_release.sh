@@ -24,9 +24,9 @@ tar --extract --file "$place.tar" --directory "$place" --no-same-owner
 cd "$place"
 echo "$sha256  $wheel" | sha256sum --check --quiet
 # The release at work has the very same packages most of the time; what is not exactly as it was installed there comes from the wheels.
-old=$(readlink -f /opt/recio/current || true)
-if ! { [ -n "$old" ] && cmp --silent "$old/requirements.txt" requirements.txt && python3 -m venv --without-pip venv \
-    && python3 same_packages.py "$old/venv" venv; }; then
+current=/opt/recio/current # none before the first release: then cmp finds a difference
+if ! { cmp --silent "$current/requirements.txt" requirements.txt && python3 -m venv --without-pip venv \
+    && python3 same_packages.py "$current/venv" venv; }; then
     python3 -m venv --clear venv
     venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-index --no-compile \
         --find-links wheelhouse --require-hashes --requirement requirements.txt
