@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from desk import Answer
 from injury import HERE, PYTHON, Injury
 from remote import Remote, wait_for
 
@@ -17,22 +16,30 @@ def test_another_desk_trades_on_the_account(injury: Injury, remote: Remote) -> N
         offer = injury.desk.wait_offer(left_min_s=30)
         said = seen.inject(f"{PYTHON} {offer.market_ticker} {offer.side} <<'END'\n{program}END")
         key, filled_e2 = said.split()
-        assert int(filled_e2) > 0, said
+        try:
+            assert int(filled_e2) > 0, said
+            reasons: list[str] = []
 
-        def refused() -> Answer | None:
-            answer = injury.desk.buy(injury.desk.wait_offer(left_min_s=5))
-            return answer if answer.status == 200 and answer.body["state"] == "refused" else None
+            def refused() -> bool:
+                """Whether an entry is refused for what the account shows; a price that runs away may refuse one before."""
+                answer = injury.desk.buy(injury.desk.wait_offer(left_min_s=5))
+                assert answer.status == 200, answer
+                reasons.append(f"{answer.body['state']}: {answer.body['reason']}")
+                return answer.body["state"] == "refused" and "ledger" in answer.body["reason"]
 
-        # A desk that could not tell would enter beside the other one.
-        reason = wait_for("an entry to be refused", refused, 60).body["reason"]
-        assert "ledger" in reason, reason
-        closed = injury.desk.call("POST", f"/api/trades/{held['trade_id']}/close", {"idempotency_key": f"twin-{key}"})
-        assert closed.status == 200, closed
-        wait_for(
-            "what was held to be sold",
-            lambda: injury.desk.trade(held["trade_id"])["state"] in ("closed", "expired"),
-            150,  # where nobody bids for it, its settlement ends it
-        )
-        assert not injury.watcher.well_since_s(seen.injected_s + 30), "nobody has said yet that this is in order"
-        seen.heal(f"recio account adopt --yes --order {key}")
+            # A desk that could not tell would enter beside the other one.
+            wait_for("an entry to be refused because account and ledger differ", refused, 60)
+            assert refused(), f"entries were stopped, and then were not: {reasons}"
+            closed = injury.desk.call(
+                "POST", f"/api/trades/{held['trade_id']}/close", {"idempotency_key": f"twin-{key}"}
+            )
+            assert closed.status == 200, closed
+            wait_for(
+                "what was held to be sold",
+                lambda: injury.desk.trade(held["trade_id"])["state"] in ("closed", "expired"),
+                150,  # where nobody bids for it, its settlement ends it
+            )
+            assert not injury.watcher.well_since_s(seen.injected_s + 30), "nobody has said yet that this is in order"
+        finally:  # whoever tests next on this host finds its account in order, however this went
+            seen.heal(f"recio account adopt --yes --order {key}")
     assert remote.sql(f"SELECT count(*) FROM users.orders WHERE client_order_id = '{key}'") == [["1"]]
