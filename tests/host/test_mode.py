@@ -35,7 +35,7 @@ def demo_key(remote: Remote) -> Iterator[str]:
     key_id = remote.out("cat /etc/recio/keys/key_id").strip()
     remote.out(f"cp -p {DEMO} /root/demo.before && test ! -e {KEY}")
     remote.out(f"install -d -m 0700 $(dirname {KEY}) && install -m 0600 /etc/recio/keys/simulated/private_key {KEY}")
-    remote.out(f"sed -i \"s/^  key_id: .*/  key_id: '{key_id}'/\" {DEMO}")
+    remote.out(f'sed -i \'s/"key_id": "[^"]*"/"key_id": "{key_id}"/\' {DEMO}')
     yield key_id
     remote.out(f"mv /root/demo.before {DEMO}; rm -f {KEY}; rmdir $(dirname {KEY})")
 
@@ -49,13 +49,13 @@ def exchange(remote: Remote, demo_key: str) -> Iterator[None]:
         f" --key-id {demo_key} --public-key /etc/recio/keys/kalshi_public.pem --seed 7 --state /run/recio-test-double"
     )
     base = f"{NAME}:{PORT}"
-    for line, url in (
-        ("rest_url: https://external", f"rest_url: http://{base}/trade-api/v2"),
-        ("ws_url: wss://external", f"ws_url: ws://{base}/trade-api/ws/v2"),
-        ("ws_url: wss://ws-feed", f"ws_url: ws://{base}/coinbase/ws"),
-        ("rest_url: https://api", f"rest_url: http://{base}/coinbase"),
+    for begin, url in (
+        ("https://external", f"http://{base}/trade-api/v2"),
+        ("wss://external", f"ws://{base}/trade-api/ws/v2"),
+        ("wss://ws-feed", f"ws://{base}/coinbase/ws"),
+        ("https://api", f"http://{base}/coinbase"),
     ):
-        remote.out(f"sed -i 's#^  {line}.*#  {url}#' {DEMO}")
+        remote.out(f'sed -i \'s#"{begin}[^"]*"#"{url}"#\' {DEMO}')
     assert remote.out(f"grep -c {NAME} {DEMO}").strip() == "4"
     yield
     remote.out(f"cat /root/hosts.before >/etc/hosts; rm /root/hosts.before; systemctl stop {DOUBLE}")

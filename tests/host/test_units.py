@@ -51,6 +51,14 @@ def test_unit_runs_as_its_own_user(name: str, shown: dict[str, dict[str, str]]) 
     assert unit["Restart"] == "always"
 
 
+def test_no_worker_carries_the_yaml_library(remote: Remote, shown: dict[str, dict[str, str]]) -> None:
+    """The deploy's files are JSON; a service that had to read YAML would hold 1.3 MB more for as long as it lives."""
+    for name in SERVICES:
+        maps = remote.out(f"cat /proc/{shown[f'recio-{name}.service']['MainPID']}/maps")
+        assert "psycopg" in maps, f"{name}: its memory map could not be read"
+        assert "_yaml" not in maps, f"{name} has read a file that is not JSON"
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_unit_declares_the_contract(
     name: str, shown: dict[str, dict[str, str]], cores: int, facts: dict[str, str]

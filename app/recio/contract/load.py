@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from recio.contract.model import Contract, Directory, Service, Threshold, Tier
+from recio.contract.text import UnreadableError, decode
 
 __all__ = ["DEFAULT_PATH", "EXTERNALS", "ContractError", "load", "parse", "unknown_figures"]
 
@@ -37,7 +37,7 @@ def load(path: str | None = None) -> Contract:
         # Imported where it is needed, once in the life of a host: it would stay in the memory of all twelve.
         from recio.contract.newer import known_part
 
-        known, unknown = known_part(_yaml(text, place), Contract)
+        known, unknown = known_part(_decoded(text, place), Contract)
         if not unknown:
             raise
         return _checked(known, place)
@@ -48,7 +48,7 @@ def unknown_figures(path: str | None = None) -> list[str]:
     from recio.contract.newer import known_part
 
     text, place = _read(path)
-    return known_part(_yaml(text, place), Contract)[1]
+    return known_part(_decoded(text, place), Contract)[1]
 
 
 def _read(path: str | None) -> tuple[str, str]:
@@ -60,15 +60,15 @@ def _read(path: str | None) -> tuple[str, str]:
 
 
 def parse(text: str, where: str = "contract") -> Contract:
-    """The contract in ``text`` (YAML), to the letter: an unknown key is refused; ``where`` is named in errors."""
-    return _checked(_yaml(text, where), where)
+    """The contract in ``text`` (JSON or YAML), to the letter: an unknown key is refused; ``where`` is named in errors."""
+    return _checked(_decoded(text, where), where)
 
 
-def _yaml(text: str, where: str) -> Any:
+def _decoded(text: str, where: str) -> Any:
     try:
-        return yaml.load(text, yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise ContractError(f"{where}: not YAML: {' '.join(str(error).split())}; {_HOME}") from error
+        return decode(text)
+    except UnreadableError as error:
+        raise ContractError(f"{where}: cannot be read: {error}; {_HOME}") from error
 
 
 def _checked(raw: Any, where: str) -> Contract:

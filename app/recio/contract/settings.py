@@ -8,7 +8,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
-import yaml
+
+from recio.contract.text import decode
 
 __all__ = ["DEFAULT_PATH", "SUPPORTED", "Coinbase", "Kalshi", "Mode", "Settings", "SettingsError", "load_settings"]
 
@@ -75,11 +76,10 @@ def load_settings(path: str | None = None) -> Settings:
     """Read and validate the settings; ``path`` or RECIO_SETTINGS or /etc/recio/settings.yml."""
     place = Path(path or os.environ.get("RECIO_SETTINGS", DEFAULT_PATH))
     try:
-        raw = yaml.load(place.read_text(), yaml.CSafeLoader)
-        settings = msgspec.convert(raw, Settings)
+        settings = msgspec.convert(decode(place.read_text()), Settings)
         _refuse_unsafe(settings)
         return settings
     except OSError as error:
         raise SettingsError(f"cannot read {place}: {error.strerror}; deploy writes it") from error
-    except (yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
+    except ValueError as error:
         raise SettingsError(f"{place}: {error}; correct the inventory's variables and deploy again") from error

@@ -10,10 +10,11 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
+
+import msgspec
 
 from recio.exchange.errors import NotSent, OutcomeUnknown
 
@@ -26,8 +27,7 @@ FRESH_FOR_POST_S = 2.0
 FRESH_FOR_GET_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(msgspec.Struct, frozen=True):
     """A whole answer. ``server_time_s`` comes from the Date header (whole seconds), None without one."""
 
     status: int

@@ -272,10 +272,10 @@ def _install(mode: str, pem: bytes | None, record: keys.KeyRecord | None, key_id
 
 
 def _set_key_id(place: Path, key_id: str) -> None:
-    """The one line of the settings that names the key, as the deploy's template writes it."""
-    text, count = re.subn(r"(?m)^  key_id: '[^'\n]*'$", f"  key_id: '{key_id}'", place.read_text())
+    """The one place of the settings that names the key, as the deploy's template writes it."""
+    text, count = re.subn(r'"key_id": "[^"\n]*"', f'"key_id": "{key_id}"', place.read_text())
     if count != 1:
-        raise WorkFailed(f"{place} has {count} lines for the key's id, expected one; deploy again")
+        raise WorkFailed(f"{place} has {count} places for the key's id, expected one; deploy again")
     fresh = place.with_name(f".{place.name}.new")
     _write(fresh, text.encode(), 0o644)
     fresh.replace(place)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import os
 import subprocess
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
+
+import msgspec
 
 from recio.contract.model import CertificateRule
 from recio.monitoring.thresholds import Level
@@ -25,8 +26,7 @@ class NotServedError(OSError):
     """No certificate came back from the port; the message says why."""
 
 
-@dataclass(frozen=True)
-class Certificate:
+class Certificate(msgspec.Struct, frozen=True):
     """From when and until when it holds, epoch seconds."""
 
     begins_s: float

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 __all__ = ["Conclusion", "conclude", "restarted"]
 
 
-@dataclass(frozen=True)
-class Conclusion:
+class Conclusion(msgspec.Struct, frozen=True):
     """The services whose own dependencies are all well though they are not, and everybody they take down."""
 
     roots: tuple[str, ...]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from recio.contract import Contract
 from recio.contract.model import GrowthRule
@@ -15,8 +16,7 @@ DAY_S = 86400.0
 _MANY_DAYS = 3650.0  # farther ahead than this nobody looks
 
 
-@dataclass(frozen=True)
-class Growth:
+class Growth(msgspec.Struct, frozen=True):
     """``mb_per_day`` None: not known, and ``why`` says it. ``days_left`` None: never at this pace, or not known."""
 
     used_mb: float | None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import psutil
 
 __all__ = ["Measurement", "inodes_percent", "measure", "pressure_percent"]
@@ -13,8 +13,7 @@ __all__ = ["Measurement", "inodes_percent", "measure", "pressure_percent"]
 _PRESSURE = {"cpu": "cpu", "memory": "memory", "disk": "io"}  # our name of the resource -> the kernel's
 
 
-@dataclass(frozen=True)
-class Measurement:
+class Measurement(msgspec.Struct, frozen=True):
     """Percentages of the whole host. ``detail``: megabytes since boot by way, load, and what the kernel would not tell is not in it."""
 
     cpu_percent: float

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from recio.contract import Threshold
 
@@ -12,15 +13,14 @@ __all__ = ["Alarm", "Level"]
 Level = Literal["", "warning", "critical"]
 
 
-@dataclass
-class _Trigger:
+class _Trigger(msgspec.Struct):
     """Raised once the figure has been at ``bound`` or above for ``hold_s``; ended below ``clear`` (clear <= bound)."""
 
     bound: float
     clear: float
     hold_s: float
     raised: bool = False
-    since_s: float | None = field(default=None, repr=False)
+    since_s: float | None = None
 
     def read(self, value: float | None, now_s: float) -> None:
         if value is None:  # what was not measured has not lasted; and what stands is not ended by not looking

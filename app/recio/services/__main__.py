@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 
+import recio.services.lean  # noqa: F401  # first of all
+
 
 def main() -> int:
     """Run the service named on the command line."""

@@ -18,9 +18,9 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 import psycopg2
 
 from recio.contract import Contract, load
@@ -39,8 +39,7 @@ _READY_LATEST_S = 20.0
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 5.0
 
 
-@dataclass
-class Context:
+class Context(msgspec.Struct):
     """What a worker is given: its installation, the contract and its one database connection."""
 
     settings: Settings

@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -31,8 +30,7 @@ DatabaseGone = (psycopg2.OperationalError, psycopg2.InterfaceError)
 Params = Sequence[Any] | Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Notification:
+class Notification(msgspec.Struct, frozen=True):
     """One NOTIFY: the channel's name and its payload (an id or a name, never a row)."""
 
     channel: str

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 from psycopg2.extras import Json
 
 from recio.store.audit import audit_statement
@@ -44,8 +44,7 @@ class KeyReused(ValueError):
     """The idempotency key already stands for another request."""
 
 
-@dataclass(frozen=True)
-class Submitted:
+class Submitted(msgspec.Struct, frozen=True):
     """A ticket on record; ``replayed`` when this key had been used for this very request before."""
 
     ticket_id: int

@@ -96,10 +96,15 @@ def host(database: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for mode, rest, key_id in (
         ("simulated", exchange.rest, KEY_ID), ("demo", "https://nowhere.demo.kalshi.co/trade-api/v2", ""),
     ):  # fmt: skip
-        text = (
-            f"mode: {mode}\nuser_id: '0001'\nkalshi:\n  rest_url: {rest}\n  ws_url: {rest}\n  key_id: '{key_id}'\n"
-            "coinbase:\n  ws_url: ws://127.0.0.1:1\n  rest_url: http://127.0.0.1:1\nseries: [KXBTCSIM]\nurl: https://desk\n"
-        )
+        settings = {
+            "mode": mode,
+            "user_id": "0001",
+            "kalshi": {"rest_url": rest, "ws_url": rest, "key_id": key_id},
+            "coinbase": {"ws_url": "ws://127.0.0.1:1", "rest_url": "http://127.0.0.1:1"},
+            "series": ["KXBTCSIM"],
+            "url": "https://desk",
+        }
+        text = json.dumps(settings, indent=2)
         (etc / "modes" / mode).mkdir()
         (etc / "modes" / mode / "settings.yml").write_text(text)
         if mode == "simulated":
@@ -321,7 +326,7 @@ def test_removing_the_key_in_use_waits_for_what_is_open_and_leaves_a_desk_that_r
     (host.etc / "keys/demo").mkdir()
     (host.etc / "keys/demo/private_key").write_text(another_key())
     for place in ("settings.yml", "modes/demo/settings.yml"):
-        text = (host.etc / "modes/demo/settings.yml").read_text().replace("key_id: ''", "key_id: 'demo-key-1234'")
+        text = (host.etc / "modes/demo/settings.yml").read_text().replace('"key_id": ""', '"key_id": "demo-key-1234"')
         (host.etc / place).write_text(text)
     trade_with_order(host.owner, "open", None)
     host.owner.run("UPDATE users.trades SET mode = 'demo'")
