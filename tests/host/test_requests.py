@@ -43,6 +43,23 @@ def test_a_service_is_restarted_from_the_page_and_proves_itself(desk: Desk, remo
     assert {line[0] for line in told} == {"ask restart_service", "done restart_service"}
 
 
+def test_a_worker_that_could_not_begin_begins_again(desk: Desk, remote: Remote, healthy: None) -> None:
+    """systemd itself may fail to start it, after the page's file was taken away: what was asked is done all the same."""
+    once = "/run/recio-test-once"
+    folder = "/run/systemd/system/recio-requests.service.d"
+    fails = f"test -e {once} && exit 0; rm -f /run/recio/main_app/requests.trigger; touch {once}; exit 1"
+    drop_in = f"[Service]\nReadWritePaths=/run\nExecStartPre=/bin/sh -c '{fails}'"
+    try:
+        remote.out(f"mkdir -p {folder} && cat >{folder}/once.conf <<'END'\n{drop_in}\nEND\nsystemctl daemon-reload")
+        row = ended(desk, ask(desk, "restart_service", service="db_poller"))
+        assert row["state"] == "done", row
+        remote.out(f"test -e {once}")  # it did fail once
+    finally:
+        remote.out(f"rm -rf {folder} {once}; systemctl daemon-reload")
+    failed = remote.show(["recio-requests.service"], "ActiveState")["recio-requests.service"]["ActiveState"]
+    assert failed in ("inactive", "activating"), failed
+
+
 def test_a_row_nobody_should_have_written_is_refused_by_root(remote: Remote, desk: Desk) -> None:
     """As a page that was taken over would: straight into the table, and the file touched."""
     insert = (
