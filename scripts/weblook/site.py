@@ -58,13 +58,17 @@ def listen(page: Page, troubles: list[str]) -> None:
 
 
 def goto(page: Page, path: str) -> None:
-    """Go there; once more when an interface of this machine came or went meanwhile, which Chromium takes as a new network."""
-    try:
-        page.goto(path)
-    except Error as error:
-        if "ERR_NETWORK_CHANGED" not in str(error):
-            raise
-        page.goto(path)
+    """Go there; again when an interface of this machine came or went meanwhile, which Chromium takes as a new network."""
+    for _ in range(3):
+        try:
+            page.goto(path)
+            return
+        except Error as error:
+            # The second: its own page that says so arrives while one has gone on already.
+            if "ERR_NETWORK_CHANGED" not in str(error) and "chrome-error://" not in str(error):
+                raise
+            page.wait_for_timeout(500)
+    page.goto(path)
 
 
 def settle(page: Page, longest_ms: int = 6_000) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from accessibility import violations
 from playwright.sync_api import expect
+from weblook.site import goto
 
 PATHS = ("/settings/security", "/settings/audit", "/settings/security/confirm")
 
@@ -44,5 +45,5 @@ def test_a_password_can_be_looked_at_and_rules_say_whether_they_are_met(open_pag
 def test_this_session_is_named_and_the_log_tells_of_its_log_in(open_page) -> None:  # type: ignore[no-untyped-def]
     page = open_page("/settings/security")
     expect(page.locator("#sessions tbody tr").first).to_contain_text("this one")
-    page.goto("/settings/audit?action=log+in")
+    goto(page, "/settings/audit?action=log+in")
     expect(page.locator("table.audit tbody tr").first).to_contain_text("log in")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
+from weblook.site import goto
 
 # The exchange's own client with the desk's key, on the host: what it orders the ledger never hears of.
 _PLACE = """
@@ -95,7 +96,7 @@ def test_without_script_it_says_what_it_needs(browser: Any, trial: Any, signed_i
         base_url=trial.url, ignore_https_errors=True, java_script_enabled=False, storage_state=signed_in
     )
     plain = context.new_page()
-    plain.goto("/account")
+    goto(plain, "/account")
     row = plain.locator(f'tr[data-resting="{order_id}"]')
     expect(row).to_contain_text(f"needs script, or recio account cancel {order_id} on the host")
     expect(row.get_by_role("button")).to_have_count(0)

@@ -11,6 +11,7 @@ from accessibility import violations
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from playwright.sync_api import Browser, Page, expect
+from weblook.site import goto
 
 HERE = "/settings/exchange"
 LOOKS = [("desk", "dark"), ("desk", "light"), ("phone", "dark"), ("small", "light")]
@@ -30,7 +31,7 @@ def exchange(browser: Browser, trial: Any, lately: Any) -> Iterator[Any]:
         context = trial.site.context(browser, size, look, lately)
         contexts.append(context)
         page = context.new_page()
-        page.goto(HERE)
+        goto(page, HERE)
         return page
 
     yield opened

@@ -91,7 +91,7 @@ def test_axe_sees_what_it_is_for_in_either_look(open_page: Any) -> None:
 def test_axe_finds_nothing_at_log_in(browser: Any, trial: Any, look: str) -> None:
     context = trial.site.context(browser, "desk", look)
     page = context.new_page()
-    page.goto("/login")
+    goto(page, "/login")
     found = _axe(page)
     context.close()
     assert not found
@@ -160,10 +160,10 @@ def test_the_page_can_be_read_without_script(browser: Any, trial: Any, signed_in
         base_url=trial.url, ignore_https_errors=True, java_script_enabled=False, storage_state=signed_in
     )
     page = context.new_page()
-    page.goto("/")
+    goto(page, "/")
     expect(page.locator("#price")).to_have_text(re.compile(r"^[\d,]+\.\d\d$"))
     expect(page.locator("main")).to_contain_text("Orders need script")
-    page.goto("/settings")
+    goto(page, "/settings")
     page.get_by_role("button", name="Stop all entries").click()
     expect(page.get_by_role("status").first).to_contain_text("Kill switch saved")
     page.get_by_role("button", name="Allow entries again").click()
@@ -174,13 +174,13 @@ def test_the_page_can_be_read_without_script(browser: Any, trial: Any, signed_in
 def test_logging_out_ends_it(browser: Any, trial: Any) -> None:
     context = browser.new_context(base_url=trial.url, ignore_https_errors=True)
     page = context.new_page()
-    page.goto("/login")
+    goto(page, "/login")
     page.get_by_label("Login").fill(trial.login)
     page.get_by_label("Password").fill(trial.password)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url("**/")
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url("**/login")
-    page.goto("/account")
+    goto(page, "/account")
     assert page.url.endswith("/login?next=/account")
     context.close()

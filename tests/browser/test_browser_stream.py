@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from accessibility import violations
 from playwright.sync_api import Page, expect
+from weblook.site import goto
 
 SERIES = "KXBTCSIM"
 SQL = "runuser -u postgres -- psql -qd rec_io_db -c"
@@ -44,7 +45,7 @@ def tabs(open_page: Any) -> Any:
         for path in paths:
             page = pages[0].context.new_page() if pages else open_page(path)
             if pages:
-                page.goto(path)
+                goto(page, path)
             alive(page)
             pages.append(page)
         return pages
@@ -136,7 +137,7 @@ def test_after_a_laptops_sleep_the_ages_are_true_at_once_and_the_stream_is_back(
     context = browser.new_context(base_url=trial.url, ignore_https_errors=True, storage_state=signed_in)
     page = context.new_page()
     page.clock.install()
-    page.goto(f"/?series={SERIES}")
+    goto(page, f"/?series={SERIES}")
     alive(page)
     page.evaluate("() => { window.seen = []; window.desk.on('live', (state) => window.seen.push(state)); }")
     page.clock.fast_forward(3_600_000)
@@ -162,7 +163,7 @@ def test_what_happened_while_the_stream_was_away_is_told_once(open_page: Any, tr
         expect(message).to_be_visible(timeout=40_000)
         expect(message).to_have_count(1)
         message.get_by_role("button", name="Close this message").click()
-        page.goto("/history")
+        goto(page, "/history")
         alive(page)
         page.wait_for_function("() => window.desk.latest.news")
         expect(message).to_have_count(0)
@@ -213,7 +214,7 @@ def test_a_look_is_stored_and_every_look_can_be_read(open_page: Any) -> None:
                 page.evaluate(
                     "(look) => window.desk.call('PUT', '/api/look', look)", {"theme": theme, "colours": colours}
                 )
-                page.goto("/")
+                goto(page, "/")
                 alive(page)
                 assert page.evaluate("() => document.documentElement.dataset.theme") == theme
                 page.wait_for_timeout(1_000)
@@ -250,7 +251,7 @@ def test_the_largest_paint_comes_within_a_second(open_page: Any) -> None:
     alive(page)
     taken = []
     for _ in range(3):  # the best of three: other work on this machine is no fault of the page
-        page.goto(f"/?series={SERIES}")
+        goto(page, f"/?series={SERIES}")
         alive(page)
         taken.append(page.evaluate(_PAINT))
     assert min(taken) <= 1_000, f"largest paints after {taken} ms"

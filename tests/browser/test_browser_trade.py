@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+from weblook.site import goto
 
 SERIES = "KXBTCSIM"
 
@@ -19,7 +20,7 @@ def live(page: Page) -> None:
 
 def choose_event(page: Page, at_least_s: int = 50) -> None:
     """Show an event of the short series that closes late enough for a whole trade."""
-    page.goto(f"/?series={SERIES}")
+    goto(page, f"/?series={SERIES}")
     live(page)
     page.wait_for_function("() => window.desk.latest.events && window.desk.latest.table")
     ticker = page.evaluate(
@@ -149,7 +150,7 @@ def test_a_whole_trade_from_the_click_to_the_history(open_page: Any) -> None:
     done = page.locator(f'#done a[href="/history/{trade_id}"]')
     expect(done).to_be_visible(timeout=110_000)
     expect(page.locator(f'#live [data-trade="{trade_id}"]')).to_have_count(0)
-    page.goto(f"/history?series={SERIES}")
+    goto(page, f"/history?series={SERIES}")
     row = page.locator("tbody tr", has=page.locator(f'a[href="/history/{trade_id}"]'))
     expect(row).to_contain_text("closed")
     expect(row).to_contain_text(re.compile(r"[+−]\$\d"))
