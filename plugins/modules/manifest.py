@@ -11,6 +11,8 @@ description:
   - One at a time on a host, since what a killed controller began goes on there; a file left half-written by a power cut is removed.
   - Commands run when one of the files they watch changed. What is due is noted before the first write, so that a run that is
     interrupted between a file and its command is completed by the next one.
+  - With guard_s everything that changes comes back by itself after so long, by a timer of systemd, unless somebody stops that timer;
+    for rules that could shut out whoever writes them.
 options:
   name: {description: Names the note of commands that are due., type: str, required: true}
   files:
@@ -35,6 +37,15 @@ options:
     suboptions:
       argv: {description: The command., type: list, elements: str, required: true}
       watch: {description: Path prefixes whose change calls for it., type: list, elements: str, required: true}
+  guard_s:
+    description: Seconds after which what was there before comes back, unless recio-undo-NAME.timer is stopped. 0 is never.
+    type: int
+    default: 0
+  undo:
+    description: Commands that put the earlier files to work again, in this order; each runs whatever became of the one before.
+    type: list
+    elements: list
+    default: []
 author: [recio]
 """
 EXAMPLES = r"""
@@ -48,6 +59,7 @@ RETURN = r"""
 changed_paths: {description: The files that changed., type: list, returned: always}
 fingerprint: {description: Of all wanted paths and contents., type: str, returned: always}
 ran: {description: The commands that ran or, in check mode, would run., type: list, returned: always}
+guard: {description: The timer to stop so that it stays; empty when nothing would come back., type: str, returned: always}
 """
 
 import errno
@@ -64,6 +76,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 PENDING = "/var/lib/recio/deploy/pending"
+UNDO = "/var/lib/recio/deploy/undo"
 LOCK = "/run/recio-manifest.lock"
 LOCK_WAIT_S = 300
 
@@ -91,12 +104,72 @@ def half_written(path):
     return os.path.join(os.path.dirname(path), "." + os.path.basename(path) + ".recio-new")
 
 
+class Guard:
+    """What was there before, and a timer that puts it back; one that an interrupted run left is taken over with what it kept."""
+
+    def __init__(self, manifest):
+        self.module, self.fail = manifest.module, manifest.fail
+        self.after_s, self.commands = self.module.params["guard_s"], self.module.params["undo"]
+        self.unit = "recio-undo-" + self.module.params["name"]
+        self.folder = os.path.join(UNDO, self.module.params["name"])
+        self.script = os.path.join(self.folder, "undo.sh")
+
+    def left(self):
+        """Whether an earlier run's is still to be answered."""
+        return os.path.exists(self.script)
+
+    def keep(self, paths):
+        """Copy what lies at ``paths`` now, and write how it comes back; a copy an earlier run made is the older truth and stays."""
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        known = os.path.join(self.folder, "paths.json")
+        kept = []
+        if os.path.exists(known):
+            with open(known) as file:
+                kept = json.load(file)
+        for path in paths:
+            if path in kept:
+                continue
+            if os.path.lexists(path):
+                copy = os.path.join(self.folder, str(len(kept)))
+                shutil.copy2(path, copy, follow_symlinks=False)
+                state = os.lstat(path)
+                os.chown(copy, state.st_uid, state.st_gid, follow_symlinks=False)
+            kept.append(path)
+        self.write(known, json.dumps(kept))
+        lines = ["#!/bin/sh", "# Nobody said that the new files may stay: the earlier ones come back."]
+        for number, path in enumerate(kept):
+            copy = os.path.join(self.folder, str(number))
+            there = f"cp --preserve=all --no-dereference --remove-destination {copy} {shlex.quote(path)}"
+            lines.append(there if os.path.lexists(copy) else f"rm -f {shlex.quote(path)}")
+        lines += [shlex.join(argv) for argv in self.commands]
+        lines.append(f"rm -rf {shlex.quote(self.folder)}")
+        self.write(self.script, "\n".join(lines) + "\n")
+
+    def write(self, path, text):
+        with open(path + ".new", "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(path + ".new", path)
+
+    def arm(self):
+        """Start the timer, anew where one runs."""
+        self.module.run_command(["systemctl", "stop", self.unit + ".timer"])
+        code, out, err = self.module.run_command([
+            "systemd-run", "--quiet", "--collect", f"--unit={self.unit}", f"--on-active={self.after_s}",
+            "--timer-property=AccuracySec=1s", "/bin/sh", self.script,
+        ])  # fmt: skip
+        if code:
+            self.fail(f"no timer to put the earlier files back, so that nothing was written: {(out + err).strip()}")
+
+
 class Manifest:
     def __init__(self, module):
         self.module = module
         self.check = module.check_mode
         self.changed_paths, self.ran, self.diff = [], [], []
         self.note = os.path.join(PENDING, module.params["name"] + ".json")
+        self.guard = Guard(self)
 
     def fail(self, text):
         self.module.fail_json(msg=text, changed_paths=self.changed_paths, ran=self.ran)
@@ -229,7 +302,11 @@ class Manifest:
                 self.changed_paths.append(file["path"])
                 self.diff.append(entry)
         due = self.due()
+        guarded = self.guard.after_s and bool(changing or due or self.guard.left())
         if not self.check:
+            if guarded:
+                self.guard.keep(self.changed_paths)
+                self.guard.arm()
             if due:
                 self.remember(due)
             for file in changing:
@@ -249,10 +326,11 @@ class Manifest:
             self.ran.append(argv)
         wanted = [[file["path"], file["link"] or file["content"]] for file in self.module.params["files"]]
         self.module.exit_json(
-            changed=bool(changing or due),
+            changed=bool(changing or due or guarded),
             changed_paths=self.changed_paths,
             ran=self.ran,
             diff=self.diff,
+            guard=self.guard.unit + ".timer" if guarded and not self.check else "",
             fingerprint=hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16],
         )
 
@@ -285,6 +363,8 @@ def main():
                     "watch": {"type": "list", "elements": "str", "required": True},
                 },
             },
+            "guard_s": {"type": "int", "default": 0},
+            "undo": {"type": "list", "elements": "list", "default": []},
         },
         supports_check_mode=True,
         no_log=True,  # the journal is no place for whole files

@@ -34,13 +34,15 @@ _NEEDED_FOR_ENTRY = frozenset(
         "active_trade_supervisor",
     }
 )
-_HOLD = 2  # rounds a service must be unhealthy before it is an incident; entries stop at the first
+_HOLD_S = 2.0  # so long must a service be unhealthy before it is an incident; entries stop at once
+# Orders wait for what this says: for so long after it stopped them it looks often whether they may go on.
+_SOON_FOR_S, _SOON_S = 30.0, 0.5
 _DATABASE = "database away"
 _DATABASE_CRITICAL_S = 30.0  # away for longer than this, somebody should look even though it is back
 
 
 class CascadingFailureDetector(Worker):
-    """Looks every two seconds; concludes, records, tells."""
+    """Looks every two seconds, and more often for a while after it stopped entries; concludes, records, tells."""
 
     name = "cascading_failure_detector"
     period_s = 2.0
@@ -51,9 +53,10 @@ class CascadingFailureDetector(Worker):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._graph = {name: tuple(service.depends_on) for name, service in ctx.contract.services.items()}
-        self._bad_rounds: dict[str, int] = {}
+        self._bad_since_s: dict[str, float] = {}  # by the host's monotonic clock
         self._open: set[str] = set()
         self._allowed: bool | None = None
+        self._stopped_s = float("-inf")
         self._was_away = False
 
     def start(self) -> None:
@@ -81,11 +84,16 @@ class CascadingFailureDetector(Worker):
         if allowed != self._allowed:
             log.info("entries allowed" if allowed else "entries stopped", root_cause=root)
             self._allowed = allowed
+            if not allowed:
+                self._stopped_s = time.monotonic()
         for name in self._graph:
-            self._bad_rounds[name] = self._bad_rounds.get(name, 0) + 1 if name in found.roots else 0
-            if self._bad_rounds[name] == _HOLD:
-                self._down(name, bad[name])
-            elif name in self._open and name not in bad:
+            if name in found.roots:
+                bad_s = time.monotonic() - self._bad_since_s.setdefault(name, time.monotonic())
+                if bad_s >= _HOLD_S and name not in self._open:
+                    self._down(name, bad[name])
+                continue
+            self._bad_since_s.pop(name, None)
+            if name in self._open and name not in bad:
                 close_incident(self.db, f"{name} down")
                 self._open.discard(name)
         # After the others' ends were looked at: what is told now stands at least until the next look.
@@ -95,6 +103,11 @@ class CascadingFailureDetector(Worker):
             self._was_away = False
         type(self)._round_s = time.monotonic()
         self.useful(now_s)
+
+    def due_s(self) -> float:
+        """Until the next look."""
+        soon = not self._allowed and time.monotonic() - self._stopped_s < _SOON_FOR_S
+        return _SOON_S if soon else self.period_s
 
     def _down(self, name: str, why: str) -> None:
         """One incident for a service that does not do its work, until it is proven well again."""

@@ -98,7 +98,7 @@ class _Loop:
         self.failures, self.last_failure = 0, ""
         self.ready, self.stopping = False, False
         self.retry_s = _RETRY_FIRST_S
-        self._wrote_s = float("-inf")
+        self._wrote_s, self._said_healthy = float("-inf"), False
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
@@ -109,10 +109,13 @@ class _Loop:
         self.stopping = True
 
     def say(self, checks: Sequence[Check], force: bool = False) -> None:
-        """Feed the watchdog, and write the report when it is due."""
+        """Feed the watchdog, and write the report when it is due: at once when it says another thing than the last one."""
         sd_notify("WATCHDOG=1")
         if not self.ready and time.monotonic() - self.began_s > _READY_LATEST_S:
             self.say_ready("waiting")
+        healthy = bool(checks) and all(check.ok for check in checks)
+        force = force or healthy != self._said_healthy
+        self._said_healthy = healthy
         if force or time.monotonic() - self._wrote_s >= _HEALTH_EVERY_S:
             self._wrote_s = time.monotonic()
             report = self.health.write(checks, self.useful_s)

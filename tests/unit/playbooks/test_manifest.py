@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -165,3 +166,53 @@ def test_what_a_killed_controller_began_is_waited_for(
     assert "another deploy holds" in refused["msg"]
     assert not (tmp_path / "a").exists(), "refused before anything is changed"
     assert run(files)["changed"] is True
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Run:
+    """A run that keeps what was there; the timer itself is systemd's, and tried on a host."""
+    monkeypatch.setattr(manifest, "UNDO", str(tmp_path / "undo"))
+    armed: list[str] = []
+    monkeypatch.setattr(manifest.Guard, "arm", lambda guard: armed.append(guard.unit))
+
+    def call(files: list[dict[str, Any]], **more: Any) -> Any:
+        armed.clear()
+        out = io.StringIO()
+        arguments = {"name": "test", "files": files, "guard_s": 60, **more}
+        with patch_module_args(arguments), redirect_stdout(out), pytest.raises(SystemExit):
+            manifest.main()
+        return json.loads(out.getvalue()) | {"armed": list(armed)}
+
+    return call
+
+
+def test_what_is_guarded_comes_back_with_its_mode(guarded: Run, tmp_path: Path) -> None:
+    old, fresh, done = tmp_path / "old", tmp_path / "fresh", tmp_path / "done"
+    old.write_text("before\n")
+    old.chmod(0o640)
+    files = [{"path": str(old), "content": "after\n"}, {"path": str(fresh), "content": "new\n"}]
+    told = guarded(files, undo=[["touch", str(done)]])
+    assert told["guard"] == "recio-undo-test.timer" and told["armed"] == ["recio-undo-test"]
+    assert old.read_text() == "after\n" and fresh.exists()
+    subprocess.run(["/bin/sh", str(tmp_path / "undo/test/undo.sh")], check=True)
+    assert old.read_text() == "before\n" and old.stat().st_mode & 0o777 == 0o640
+    assert not fresh.exists() and done.exists() and not (tmp_path / "undo/test").exists()
+    assert guarded(files)["armed"], "it is written anew, and guarded anew"
+
+
+def test_a_run_after_an_interrupted_one_keeps_the_older_truth(guarded: Run, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("good\n")
+    guarded([{"path": str(path), "content": "bad\n"}])
+    again = guarded([{"path": str(path), "content": "worse\n"}])
+    assert again["armed"]
+    assert guarded([{"path": str(path), "content": "worse\n"}])["armed"], "nobody has answered yet"
+    subprocess.run(["/bin/sh", str(tmp_path / "undo/test/undo.sh")], check=True)
+    assert path.read_text() == "good\n"
+
+
+def test_nothing_changed_is_nothing_to_guard(guarded: Run, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("x")
+    told = guarded([{"path": str(path), "content": "x"}])
+    assert not told["changed"] and told["guard"] == "" and not told["armed"]
