@@ -139,6 +139,23 @@ def fstab_fault(module):
     return "; ".join(" ".join(line.split()) for line in (out + err).splitlines() if "[W]" not in line) if code else ""
 
 
+def project_quotas(module):
+    """Whether the file system our folders are on knows quotas of projects (ext4's features `quota` and `project`)."""
+    if not shutil.which("tune2fs", path="/usr/sbin:/sbin") or not shutil.which("findmnt"):
+        return False
+    code, out, _err = module.run_command(
+        ["findmnt", "--noheadings", "--output", "FSTYPE,SOURCE", "--target", "/var/lib"]
+    )
+    kind, _, source = out.strip().partition(" ")
+    if code or kind != "ext4":
+        return False
+    code, out, _err = module.run_command(["/usr/sbin/tune2fs", "-l", source.strip()])
+    features = next(
+        (line.split(":")[1].split() for line in out.splitlines() if line.startswith("Filesystem features:")), []
+    )
+    return code == 0 and {"quota", "project"} <= set(features)
+
+
 def read_only(folders):
     """Those of ``folders`` that lie on a file system mounted read-only."""
     return [path for path in folders if os.path.isdir(path) and os.statvfs(path).f_flag & os.ST_RDONLY]
@@ -298,6 +315,7 @@ def main():
                 "fstab_root": root_line(),
                 "fstab_fault": fstab_fault(module),
                 "read_only": read_only(WRITTEN),
+                "project_quotas": project_quotas(module),
                 "authority_fault": authority_fault(module),
                 "clusters": sorted(
                     {

@@ -10,7 +10,7 @@ from outside.result import Figure, Place, Result, run
 # root, who alone may read every archive, and needs the network.
 MAXIMUM = {"recio-off-host": 1.8, "recio-": 1.5, "caddy.service": 1.6, "postgresql@": 3.0}
 # Root's own work: it writes where root must, and listens to nobody.
-ROOTS_OWN = ("recio-firewall.service", "recio-requests.service")
+ROOTS_OWN = ("recio-firewall.service", "recio-requests.service", "recio-quotas.service")
 SCRIPT = (
     # Also those that run only now and then, and are not loaded meanwhile; a template itself is no unit.
     "for what in 'list-units --all' list-unit-files; do "

@@ -22,7 +22,7 @@ PACKAGES = (
 # A machine of its own has a kernel. Packages install slowly in user-mode Linux, so what the roles would bring is
 # in its root already (`packages` of roles/host, read from there); that they bring it themselves is the container's proof.
 KERNEL = ("linux-image-cloud-amd64", "udev", "kmod", "e2fsprogs")
-LOADERS = ("stress-ng",)
+LOADERS = ("stress-ng", "quota")
 HOST_PACKAGES = place.PROJECT / "roles/host/defaults/main.yml"
 NEEDED_GB = 5.0
 

@@ -31,6 +31,7 @@ _REFUSED = "unit/playbooks/test_filters.py::test_a_host_that_cannot_be_it_is_ref
 _SAID = "unit/playbooks/test_filters.py::test_below_the_recommendation_is_said_not_refused"
 _DECLARED = "host/test_units.py::test_unit_declares_the_contract"
 _PROCESS = "host/test_units.py::test_process_has_what_its_unit_declares"
+_QUOTAS = "host/machine/test_quotas.py::test_the_kernel_holds_every_directorys_budget"
 _HOLDS = "host/test_contract.py::test_what_is_out_of_contract_is_known"
 _HEALTH = "unit/monitoring/test_status.py::test_everything_but_a_fresh_proof_of_this_process_is_unhealthy"
 _ALARM = "unit/monitoring/test_thresholds.py::test_rises_only_after_it_lasted"
@@ -91,7 +92,8 @@ CLAUSES: tuple[Clause, ...] = (
     Clause("bandwidth.*", "shown beside its budget, by source, every ten minutes", _ASKED, "Not throttled."),
     Clause("directories.logs.*", "journald SystemMaxUse, logrotate", "host/test_machine.py::test_logs_stay_within_their_budget"),
     Clause("directories.backup.*", "retention of `recio backup`", "host/test_backup.py::test_three_backups_are_made_verified_and_listed"),
-    Clause("directories.*", "retention in the database; no file-system quota", _HOLDS),
+    Clause("directories.*.project", "ext4 project quota, where the file system has them", _QUOTAS, "Else measured and shown."),
+    Clause("directories.*", "retention; see project", _HOLDS),
     Clause("disk.*", "thresholds.disk; preflight refuses a small disk", _HOLDS),
     Clause("database.name", "the deploy creates it", f"{_PG}::test_schema_has_one_version"),
     Clause("database.schemas", "the first migration creates them", f"{_PG}::test_schemas_are_the_contracts"),

@@ -124,8 +124,19 @@ def _contradictions(contract: Contract) -> Iterator[str]:
         yield "upkeep.growth: decisions_least_days <= decisions_kept_days must hold"
     if contract.upkeep.growth.shorten_from_percent >= 100:
         yield "upkeep.growth: shorten_from_percent must be below 100"
+    yield from _project_faults(contract)
     if contract.pool.min > contract.pool.max:
         yield f"pool.min {contract.pool.min} is above pool.max {contract.pool.max}"
+
+
+def _project_faults(contract: Contract) -> Iterator[str]:
+    taken: dict[int, str] = {}
+    for name, directory in contract.directories.items():
+        if directory.project is None:
+            continue
+        if directory.project in taken:
+            yield f"directories.{name}.project {directory.project} is taken by {taken[directory.project]}"
+        taken[directory.project] = f"directories.{name}"
 
 
 def _service_faults(contract: Contract) -> Iterator[str]:

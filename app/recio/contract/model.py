@@ -153,6 +153,7 @@ class Directory(Struct, frozen=True):
     path: Annotated[str, msgspec.Meta(pattern="^/")]
     size_mb: Megabytes
     purpose: str
+    project: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class Disk(Struct, frozen=True):

@@ -10,6 +10,8 @@ say "services"
 systemctl disable --now recio.target >/dev/null 2>&1
 systemctl stop 'recio-*.service' >/dev/null 2>&1
 systemctl disable --now recio-firewall.service >/dev/null 2>&1
+systemctl disable --now recio-quotas.service >/dev/null 2>&1
+command -v quotaoff >/dev/null && quotaoff -P -a >/dev/null 2>&1
 systemctl disable --now recio-off-host.path recio-off-host.timer >/dev/null 2>&1
 nft delete table inet recio 2>/dev/null
 
