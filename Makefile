@@ -17,8 +17,8 @@ down: ## remove the trial host
 dev: ## .venv with everything pinned and the package itself (.venv/bin/recio)
 	@scripts/bootstrap.sh dev
 
-test: ## everything: lint, types, unit, property, integration, a whole host with molecule; one line at the end
-	@scripts/bootstrap.sh test
+test: ## everything: lint, types, unit, property, integration, both hosts with molecule; one line at the end
+	@scripts/bootstrap.sh machine
 	@.venv/bin/python scripts/check.py
 
 lint: ## only the lint and type steps
@@ -33,7 +33,7 @@ histories: ## 10,000 random histories of the money path (about ten minutes); HIS
 	@scripts/bootstrap.sh dev
 	@RECIO_HISTORIES=$(or $(HISTORIES),10000) RECIO_SEED=$(or $(SEED),20261124) .venv/bin/python -m pytest -q -s tests/property/test_ledger_machine.py
 
-machine: ## the molecule scenario on a virtual machine with its own kernel: limits under load, mounts, a reboot, a power cut
+machine: ## only the molecule scenario on a virtual machine with its own kernel: limits under load, mounts, a reboot, a power cut
 	@scripts/bootstrap.sh machine
 	@.venv/bin/python scripts/check.py --only machine
 

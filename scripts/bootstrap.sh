@@ -4,7 +4,7 @@
 #   dev   .venv with everything of requirements/dev.lock and the package itself
 #   up    dev, and the Debian packages that make trial hosts
 #   test  up, and PostgreSQL's server programs, Chromium without a window, and what looks at a host from outside
-#   machine test, and what runs a trial host with a kernel of its own
+#   machine test, and what runs a trial host with a kernel of its own (`make test`)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 purpose="${1:-dev}"

@@ -26,11 +26,13 @@ from recio.web.memory import give_back
 __all__ = ["Proof", "configured", "serve"]
 
 _PROVE_EVERY_S = 2.0
+# At the start orders wait for the first whole proof: for so long one that is not whole is tried again soon.
+_SOON_FOR_S, _SOON_S = 30.0, 0.2
 _STREAM_MAX_AGE_S = 15.0
 _TIDY_EVERY_S = 60.0
 
 Proof = Callable[[Sequence[Check], bool], None]
-"""Told every two seconds: the checks, and whether the page answered over its own port."""
+"""Told every two seconds, at the start more often: the checks, and whether the page answered over its own port."""
 
 
 class _Journal(logging.Formatter):
@@ -103,8 +105,9 @@ def serve(settings: Settings, contract: Contract, told: Proof | None = None, dsn
     done = threading.Event()
 
     def prove() -> None:
-        tidied_s = time.monotonic()
-        while not done.wait(0.1 if not server.started else _PROVE_EVERY_S):
+        tidied_s = started_s = time.monotonic()
+        whole = False
+        while not done.wait(_PROVE_EVERY_S if whole or time.monotonic() - started_s > _SOON_FOR_S else _SOON_S):
             if time.monotonic() - tidied_s >= _TIDY_EVERY_S:
                 tidied_s = time.monotonic()
                 give_back()
@@ -120,6 +123,7 @@ def serve(settings: Settings, contract: Contract, told: Proof | None = None, dsn
                 Check("stream", listens, "" if listens else hub.why or f"silent for {heard_s:.0f} s", heard_s),
             ]
             told(checks, not http)
+            whole = all(check.ok for check in checks)
 
     watcher = threading.Thread(target=prove, name="proof", daemon=True)
     watcher.start()
