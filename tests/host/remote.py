@@ -71,13 +71,13 @@ class Remote:
             assert time.monotonic() < deadline, f"not healthy after {timeout_s:g} s: {bad}"
             time.sleep(1)
 
-    def sql(self, query: str, role: str = "postgres") -> list[list[str]]:
+    def sql(self, query: str, role: str = "postgres", database: str = "rec_io_db") -> list[list[str]]:
         """Rows of a query, by peer authentication as that operating system user."""
-        done = self.psql(query, role)
+        done = self.psql(query, role, database)
         assert done.rc == 0, f"{query}: {done.stderr.strip()}"
         return [line.split("\x1f") for line in done.stdout.splitlines() if line]
 
-    def psql(self, query: str, role: str) -> Any:
+    def psql(self, query: str, role: str, database: str = "rec_io_db") -> Any:
         """The outcome of a query, which may be refused."""
-        options = "-X --no-align --tuples-only --field-separator=$'\\x1f' -v ON_ERROR_STOP=1 --dbname=rec_io_db"
+        options = f"-X --no-align --tuples-only --field-separator=$'\\x1f' -v ON_ERROR_STOP=1 --dbname={database}"
         return self.host.run(f"cd / && runuser -u {role} -- psql {options} --command %s", query)

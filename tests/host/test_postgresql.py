@@ -8,6 +8,7 @@ import pytest
 from remote import Remote
 
 from recio.contract import Contract
+from recio.contract.fit import fitted
 
 _SIZES = {"kB": 1, "MB": 1024, "GB": 1024 * 1024}
 
@@ -29,7 +30,13 @@ def test_settings_are_the_contracts(remote: Remote, contract: Contract) -> None:
     names = ", ".join(f"('{name}')" for name in contract.postgresql.settings)
     rows = remote.sql(f"SELECT name, current_setting(name, true) FROM (VALUES {names}) AS wanted (name)")
     found = {name: comparable(value) for name, value in rows}
-    assert found == {name: comparable(value) for name, value in contract.postgresql.settings.items()}
+    memory_mb, cores = (
+        int(word) for word in remote.out("awk '/^MemTotal/ {print int($2/1024)}' /proc/meminfo; nproc --all").split()
+    )
+    held, less = fitted(contract.postgresql.settings, memory_mb, cores)
+    assert found == {name: comparable(value) for name, value in held.items()}
+    written = remote.out("grep --no-filename '^# less on this host' /etc/postgresql/*/main/conf.d/recio.conf || true")
+    assert sorted(written.splitlines()) == sorted(f"# less on this host: {name}: {why}" for name, why in less.items())
 
 
 def test_no_setting_waits_for_a_restart(remote: Remote) -> None:

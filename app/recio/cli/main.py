@@ -15,6 +15,7 @@ from recio.cli import (
     admin,
     calibrate,
     canary,
+    care,
     contract,
     doctor,
     gate,
@@ -65,7 +66,12 @@ app.add_typer(kill.kill, name="kill", help="The kill switch: on, off, status.")
 app.add_typer(account.account, name="account", help="The account's balance against the ledger.")
 app.add_typer(requests.app, name="requests", help="What the page asked of root, and what became of it.")
 app.add_typer(research.app, name="research", help="Runs that the page asked for: the worker, and the list.")
-app.add_typer(admin.database, name="db", help="Roles, database and migrations (deploy runs these).")
+app.add_typer(
+    admin.database,
+    name="db",
+    help="The database: what is slow and why, clean up; roles and migrations (deploy runs these).",
+)
+care.add_to(admin.database)
 app.add_typer(admin.user, name="user", help="The desk's login.")
 app.add_typer(admin.keys, name="keys", help="Keys of the simulated exchange.")
 app.add_typer(contract.app, name="contract", help="The resource contract: every figure beside what is measured now.")

@@ -18,6 +18,7 @@ import msgspec
 import psutil
 
 from recio.contract import Contract
+from recio.contract.fit import fitted
 from recio.monitoring.backup import HOUR_S, KINDS, read_status
 from recio.monitoring.health import read_report
 from recio.monitoring.host import measure
@@ -217,6 +218,9 @@ def _setting(seen: _Seen, figure: Any, name: str) -> Held:
     if seen.database is None:
         return Held("the database does not answer", False)
     value = seen.database.settings.get(name, "no such setting")
+    holds, less = fitted({name: figure}, psutil.virtual_memory().total // MB, os.cpu_count() or 1)
+    if name in less and _plain(value) == _plain(str(holds[name])):
+        return Held(f"{value}: {less[name]}")
     return Held(value, _plain(value) == _plain(str(figure)))
 
 
