@@ -130,6 +130,12 @@ def root_line():
     return None
 
 
+def root_options():
+    """The options the root file system is mounted with now."""
+    mounted = [line.split() for line in text("/proc/self/mounts").splitlines()]
+    return next((fields[3].split(",") for fields in reversed(mounted) if fields[1] == "/"), [])
+
+
 def fstab_fault(module):
     """What findmnt finds wrong in /etc/fstab; empty when nothing, or when there is nothing in it."""
     lines = [line for line in text("/etc/fstab").splitlines() if line.strip() and not line.lstrip().startswith("#")]
@@ -313,6 +319,7 @@ def main():
                 "ssh_keys": os.path.exists(home + "/.ssh/authorized_keys")
                 and os.path.getsize(home + "/.ssh/authorized_keys") > 0,
                 "fstab_root": root_line(),
+                "root_options": root_options(),
                 "fstab_fault": fstab_fault(module),
                 "read_only": read_only(WRITTEN),
                 "project_quotas": project_quotas(module),
