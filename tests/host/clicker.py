@@ -18,7 +18,7 @@ class Clicker(threading.Thread):
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(daemon=True)
-        self.desk, self.held_s, self.accepted, self.why = desk, 0.0, 0, ""
+        self.desk, self.held_s, self.judged, self.accepted, self.why = desk, 0.0, 0, 0, ""
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -32,6 +32,7 @@ class Clicker(threading.Thread):
             held = said
             if not said:
                 judged_s = time.monotonic()
+                self.judged += 1
             self._over.wait(max(0.0, 0.5 - (time.monotonic() - pressed_s)))
 
     def _fresh(self, offer: Offer) -> Offer:
@@ -57,4 +58,4 @@ class Clicker(threading.Thread):
         """Stop; what was seen, in a line."""
         self._over.set()
         self.join(30)
-        return f"orders held for {self.held_s:.1f} s at most ({self.why[:90]}), {self.accepted} accepted meanwhile"
+        return f"orders held for {self.held_s:.1f} s at most ({self.why[:90]}), {self.judged} judged and {self.accepted} accepted meanwhile"

@@ -74,14 +74,14 @@ def write_control(name: str, folder: Path, settings_kept: list[str]) -> None:
 
 
 def copy(source: Path, target: Path, folder: bool) -> None:
-    """One file, link or folder with its rights."""
+    """One file, link or folder with its rights; the owner first, because a change of owner takes set-user-ID and capabilities away."""
     if folder:
         target.mkdir(parents=True, exist_ok=True)
-        shutil.copystat(source, target)
     else:
-        shutil.copy2(source, target, follow_symlinks=False)
+        shutil.copyfile(source, target, follow_symlinks=False)
     seen = source.stat() if folder else source.lstat()
     os.chown(target, seen.st_uid, seen.st_gid, follow_symlinks=False)
+    shutil.copystat(source, target, follow_symlinks=folder)
 
 
 def keep(name: str, folder: Path, diverted: dict[str, tuple[str, str]]) -> Path:

@@ -51,10 +51,10 @@ class Root:
         }.items():  # fmt: skip
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             (tree / path).write_text(text)
-        for program in ("DEBIAN/postinst", "lib/desk/program"):
-            (tree / program).chmod(0o755)
+        (tree / "DEBIAN/postinst").chmod(0o755)
         (tree / "lib/desk/link").symlink_to("program")
         os.chown(tree / "lib/desk/program", 0, 60)
+        (tree / "lib/desk/program").chmod(0o4755)
         made = self.built / f"desk-{version}.deb"
         self.run("dpkg-deb", "--build", "-Znone", tree, made)
         return made
@@ -91,7 +91,7 @@ def test_it_is_what_was_installed_without_what_was_changed(root: Root) -> None:
     assert not (tree / "lib").is_symlink(), "a folder in a package, a link on the host"
     assert (tree / "lib/desk/link").readlink() == Path("program")
     program = (tree / "lib/desk/program").stat()
-    assert (program.st_mode & 0o777, program.st_gid) == (0o755, 60)
+    assert (program.st_mode & 0o7777, program.st_gid) == (0o4755, 60)
     control = (tree / "DEBIAN/control").read_text()
     assert "Status:" not in control and "Conffiles:" not in control and "Description: x\n y\n" in control
 
