@@ -70,7 +70,7 @@ def archive(remote: Remote) -> Iterator[Archive]:
     remote.out("recio requests measure")  # as cron does it: the updates that wait are looked for anew
     assert made.installed(*came) == came
     assert made.automatic() == marks
-    places = "/var/tmp/recio-* /etc/apt/apt.conf.d/99* /var/lib/recio/earlier-packages"
+    places = "/var/tmp/recio-* /etc/apt/apt.conf.d/99* /var/cache/recio-earlier-packages"
     assert remote.out(f"ls -d {places} 2>/dev/null || true") == ""
     assert remote.out("find /etc -name '*.dpkg-*'") == ""
 
