@@ -71,7 +71,7 @@ fi
 say "users: $(echo $users | wc -w)"
 for user in $users; do userdel "$user" 2>/dev/null; groupdel "$user" 2>/dev/null; done
 groupdel recio 2>/dev/null
-rm -rf /etc/recio /var/lib/recio
+rm -rf /etc/recio /var/lib/recio /var/cache/recio-earlier-packages
 systemctl daemon-reload
 systemctl reset-failed >/dev/null 2>&1
 systemctl restart systemd-journald.service
