@@ -7,7 +7,7 @@ REASONS: dict[str, dict[str, str]] = {
     "lynis": {
         "ACCT-9622": "process accounting writes a record per process; journal and audit log of the desk say who did what",
         "ACCT-9626": "the desk's own system_monitor keeps CPU, memory, disk and latency",
-        "ACCT-9628": "not yet: auditd needs its own part of the logs' 500 MB and does not run in a container",
+        "ACCT-9628": "it runs where the kernel is the host's own (docs/decisions/0023); a container's is not",
         "AUTH-9230": "no account has a password to hash",
         "AUTH-9262": "no account has a password to judge",
         "AUTH-9286": "no account has a password to grow old",

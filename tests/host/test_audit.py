@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 from desk import Desk
 from remote import Remote, wait_for
+
+from recio.contract import Contract
 
 UNIT = "/etc/systemd/system/recio-db_poller.service"
 KEYS = "/root/.ssh/authorized_keys"
@@ -119,3 +122,20 @@ def test_what_debian_brings_is_no_alarm(remote: Remote, as_recorded: None) -> No
     finally:
         remote.out(f"{APT} purge anacron uuid-runtime; userdel uuidd 2>/dev/null; groupdel uuidd 2>/dev/null; true")
     assert look(remote) == {}
+
+
+def test_the_kernels_audit_runs_where_the_kernel_is_the_hosts_own(remote: Remote, facts: dict[str, str]) -> None:
+    shown = remote.show(["auditd.service"], "ActiveState", "UnitFileState", "ConditionResult")["auditd.service"]
+    wanted = ("inactive", "no") if facts["kind"] == "container" else ("active", "yes")
+    assert (shown["ActiveState"], shown["ConditionResult"], shown["UnitFileState"]) == (*wanted, "enabled")
+    assert "audit" not in remote.out("systemctl --failed --plain --no-legend")
+    assert remote.out("stat -c '%a %U' /etc/audit/rules.d/40-recio.rules").split() == ["640", "root"]
+
+
+def test_its_logs_and_the_journal_share_the_budget(remote: Remote, contract: Contract) -> None:
+    said = remote.out("cat /etc/audit/auditd.conf")
+    figures = {name: int(value) for name, value in re.findall(r"(?m)^(max_log_file|num_logs) = (\d+)$", said)}
+    assert "max_log_file_action = ROTATE" in said
+    journal = re.findall(r"(?m)^SystemMaxUse=(\d+)M", remote.out("systemd-analyze cat-config systemd/journald.conf"))
+    total = figures["max_log_file"] * figures["num_logs"] + int(journal[-1])
+    assert total <= contract.directories["logs"].size_mb * 9 // 10, "the rest is PostgreSQL's and the package manager's"

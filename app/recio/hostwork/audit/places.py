@@ -25,7 +25,9 @@ OURS = (
     "etc/ssh/sshd_config.d/40-recio.conf",
     "etc/apt/apt.conf.d/52recio",
     "etc/needrestart/conf.d/recio.conf",
+    "etc/systemd/system/audit*.service.d",
     "etc/audit/rules.d/40-recio.rules",
+    "etc/audit/audit.rules*",  # made of rules.d when they are loaded
     "etc/postgresql",
     "etc/postgresql-common",
     "etc/pgbackrest.conf",
