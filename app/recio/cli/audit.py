@@ -6,6 +6,7 @@ import os
 import sys
 import syslog
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,12 +17,14 @@ from recio import release
 
 if TYPE_CHECKING:
     from recio.hostwork.audit.record import Look
+    from recio.monitoring.audit import Difference
 
 __all__ = ["app"]
 
 app = typer.Typer(invoke_without_command=True)
 _AGAIN_S = 60.0
 _RELEASES = "/opt/recio/releases/"
+_MANY = 20
 
 
 @app.callback()
@@ -29,7 +32,7 @@ def audit(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     wait_s: Annotated[
-        float, typer.Option(help="While dpkg or a deploy is at work, look again until it has ended, this long.")
+        float, typer.Option(help="While dpkg or a deploy is at work, wait until it has ended, at most this long.")
     ] = 0.0,
 ) -> None:
     """Compare every privileged file with its record; exit status 1 on a difference. The System page tells what was found last."""
@@ -39,17 +42,16 @@ def audit(
 
     _root_only()
     until_s = time.monotonic() + wait_s
-    found = Audit().look()
-    while found and found.differences and (busy := _busy()) and time.monotonic() < until_s:
-        typer.echo(f"{len(found.differences)} differences, but {busy}: looking again in {_AGAIN_S:.0f} s", err=True)
+    while (busy := _busy()) and time.monotonic() < until_s:
+        typer.echo(f"{busy}: looking when that has ended", err=True)
         time.sleep(_AGAIN_S)
-        found = Audit().look()
+    found = Audit().look(tell=not busy or bool(wait_s))
     if found is None:
         sys.exit("recio: nothing is recorded yet; deploy again, or `recio audit accept` if what is there is right")
     typer.echo(msgspec.json.encode(found).decode() if as_json else _words(found))
     if found.differences:
-        if (busy := _busy()) and not as_json:
-            typer.echo(f"({busy}: look again when that has ended)")
+        if busy:
+            typer.echo(f"{busy}: look again when that has ended; the page is not told of this look", err=True)
         raise typer.Exit(1)
 
 
@@ -77,7 +79,7 @@ def accept(
         syslog.syslog(syslog.LOG_NOTICE, f"taken over by {by}: {len(taken) - len(shown)} files below {_RELEASES}")
     for one in found.differences:
         typer.echo(f"not taken over: {one.path} ({one.what})")
-    typer.echo(f"{found.files} files recorded by {by}, {len(taken)} differences taken over")
+    typer.echo(f"{found.files} files recorded by {by}, {_count(len(taken))} taken over")
 
 
 def _root_only() -> None:
@@ -96,11 +98,29 @@ def _busy() -> str:
 
 def _words(found: Look) -> str:
     recorded = f"{datetime.fromtimestamp(found.recorded_s, UTC):%Y-%m-%d %H:%M:%S} UTC by {found.by}"
-    width = min(90, max((len(one.path) for one in found.differences), default=0))
-    lines = [f"{one.path:<{width}}  {one.what}" for one in found.differences]
+    shown = _by_release(found.differences)
+    width = min(90, max((len(path) for path, _ in shown), default=0))
+    lines = [f"{path:<{width}}  {what}" for path, what in shown]
     well = f"all {found.files} privileged files are as recorded {recorded} ({found.seconds:.1f} s)"
     wrong = (
-        f"{len(lines)} differences from what was recorded {recorded}. What you changed yourself: `recio audit accept`;"
+        f"{_count(len(found.differences))} from what was recorded {recorded}. What you changed yourself: `recio audit accept`;"
         " what is a deploy's: deploy again; what nobody did: see docs/security.md"
     )
     return "\n".join([*lines, wrong if lines else well])
+
+
+def _by_release(differences: list[Difference]) -> list[tuple[str, str]]:
+    """Path and what of it; of a release of which much is the same (it is new, it is gone) one line, since it is ten thousand files."""
+
+    def group(one: Difference) -> tuple[str, str]:
+        release_, below, _ = one.path.removeprefix(_RELEASES).partition("/")
+        return (_RELEASES + release_, one.what) if one.path.startswith(_RELEASES) and below else ("", "")
+
+    sizes = Counter(map(group, differences))
+    large = {place: size for place, size in sizes.items() if place[0] and size > _MANY}
+    rest = [(one.path, one.what) for one in differences if group(one) not in large]
+    return sorted([*rest, *((f"{place}/", f"{what}: {size} files") for (place, what), size in large.items())])
+
+
+def _count(number: int) -> str:
+    return "1 difference" if number == 1 else f"{number} differences"

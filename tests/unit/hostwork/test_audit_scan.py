@@ -99,6 +99,14 @@ def test_what_was_changed_is_named(root: Path, look: Callable[[], dict[str, str]
     assert told is not None and told.count == 0
 
 
+def test_a_look_that_is_not_to_be_told_leaves_the_last_outcome(root: Path, look: Callable[[], dict[str, str]]) -> None:
+    assert look() == {}
+    (root / "etc/cron.d/daily").write_text("half way")
+    found = Audit(root, lambda: "").look(tell=False)
+    told = read_outcome()
+    assert found is not None and len(found.differences) == 1 and told is not None and told.count == 0
+
+
 def test_the_record_is_roots_alone_and_what_services_read_holds_no_sum(
     root: Path, tmp_path: Path, look: Callable[[], dict[str, str]]
 ) -> None:

@@ -47,8 +47,9 @@ class Audit:
         self._root, self._verify = root, verify
         self._place = Path(os.environ.get("RECIO_DEPLOY_DIR", root / "var/lib/recio/deploy")) / "audit.record"
 
-    def look(self) -> Look | None:
-        """Compare now, and leave the outcome for the services; None (and why, in the outcome) when nothing is recorded."""
+    def look(self, tell: bool = True) -> Look | None:
+        """Compare now, and leave the outcome for the services unless not to ``tell`` (what is half way changed is no incident);
+        None, and why in the outcome, when nothing is recorded."""
         with self._alone():
             was = self._read()
             if was is None:
@@ -56,7 +57,8 @@ class Audit:
                 _tell(Outcome(time.time(), why=why))
                 return None
             look, _ = self._compared(was)
-            _tell(_outcome(look))
+            if tell:
+                _tell(_outcome(look))
             return look
 
     def accept(self, by: str, mine: Callable[[str], bool] = lambda _path: True) -> tuple[Look, list[Difference]]:
