@@ -213,6 +213,18 @@ def test_a_new_account_that_nobody_can_use_is_what_packages_make(file: str, line
     assert powerless(file, line.split(":")) is nothing
 
 
+def test_a_name_that_is_no_text_is_told_like_any_other(root: Path, look: Callable[[], dict[str, str]]) -> None:
+    (root / "etc/cron.d" / os.fsdecode(b"a\xff\n")).write_text("x")
+    program = root / "usr/bin" / os.fsdecode(b"b\xfe")
+    program.write_text("x")
+    program.chmod(0o4755)
+    (root / "etc/passwd").write_bytes((root / "etc/passwd").read_bytes() + b"e\xff:x:0:0::/:/bin/sh\n")
+    wanted = {"/etc/cron.d/a\\xff\\n": "new", "/usr/bin/b\\xfe": "new setuid", "/etc/passwd:e\\xff": "new"}
+    assert look() == wanted
+    Audit(root, lambda: "").accept("test")
+    assert look() == {}
+
+
 def test_two_lines_of_one_name_are_two_entries(root: Path) -> None:
     (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/bash\nroot:x:0:0::/:/bin/sh\n")
     assert {"/etc/passwd:root", "/etc/passwd:root+"} <= accounts(root).keys()

@@ -13,7 +13,7 @@ import msgspec
 
 from recio.hostwork.audit import packages, places
 from recio.hostwork.audit.compare import Entry, compare, taken_over
-from recio.hostwork.audit.scan import accounts, entry_of, privileged_programs, scan
+from recio.hostwork.audit.scan import accounts, entry_of, name_of, printable, privileged_programs, scan
 from recio.monitoring.audit import Difference, Outcome, outcome_path
 
 __all__ = ["Audit", "Look", "Record"]
@@ -94,10 +94,11 @@ class Audit:
         """Everything as it is now. ``known`` that no place gives any more (a program that lost its setuid bit) is looked at too."""
         found = scan(self._root, (*places.OURS, *places.OTHERS)) | accounts(self._root)
         for path in privileged_programs(self._root):
-            self._add(found, "/" + str(path.relative_to(self._root)))
+            if (name := name_of(self._root, path)) not in found and (entry := entry_of(path)):
+                found[name] = entry
         for name, missing in packages.differing(self._verify()).items():
             if missing:
-                found.setdefault(name, Entry("missing"))
+                found.setdefault(printable(name), Entry("missing"))
             else:
                 self._add(found, name, altered=True)
         for name in known.keys() - found.keys():
@@ -110,8 +111,8 @@ class Audit:
         }, brought
 
     def _add(self, found: dict[str, Entry], name: str, altered: bool = False) -> None:
-        if name not in found and (entry := entry_of(self._root / name.lstrip("/"), altered)):
-            found[name] = entry
+        if printable(name) not in found and (entry := entry_of(self._root / name.lstrip("/"), altered)):
+            found[printable(name)] = entry
 
     def _compared(self, was: Record) -> tuple[Look, dict[str, Entry]]:
         began_s = time.monotonic()

@@ -12,7 +12,7 @@ from pathlib import Path
 from recio.hostwork.audit import places
 from recio.hostwork.audit.compare import Entry
 
-__all__ = ["accounts", "entry_of", "privileged_programs", "scan", "watched"]
+__all__ = ["accounts", "entry_of", "name_of", "printable", "privileged_programs", "scan", "watched"]
 
 _NO_LOG_IN = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false", "/bin/sync")
 
@@ -21,7 +21,7 @@ def scan(root: Path, patterns: Iterable[str]) -> dict[str, Entry]:
     """Every entry below the patterns, by its absolute path on the host whose / is ``root``."""
     found: dict[str, Entry] = {}
     for path in watched(root, patterns):
-        name = "/" + str(path.relative_to(root))
+        name = name_of(root, path)
         if name not in found and not places.ignored(name) and (entry := entry_of(path)):
             found[name] = entry
     return found
@@ -35,6 +35,17 @@ def watched(root: Path, patterns: Iterable[str]) -> Iterator[Path]:
             if place.is_dir() and not place.is_symlink():
                 for folder, folders, files in os.walk(place):
                     yield from (Path(folder, name) for name in (*folders, *files))
+
+
+def name_of(root: Path, path: Path) -> str:
+    """The absolute path on the host whose / is ``root``."""
+    return "/" + printable(str(path.relative_to(root)))
+
+
+def printable(text: str) -> str:
+    """Without bytes that are no UTF-8 and without signs that would break a line: a file's name may hold both, to hide or to disturb."""
+    known = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in known)
 
 
 def entry_of(path: Path, altered: bool = False) -> Entry | None:
@@ -102,7 +113,7 @@ def accounts(root: Path) -> dict[str, Entry]:
             continue
         found[f"/{pattern}"] = Entry("account", entry.mode, entry.uid, entry.gid)
         for line in path.read_text(errors="surrogateescape").splitlines():
-            name = f"/{pattern}:{line.partition(':')[0]}"
+            name = f"/{pattern}:{printable(line.partition(':')[0])}"
             while name in found:  # a second line of the same name
                 name += "+"
             sum_ = hashlib.sha256(line.encode(errors="surrogateescape")).hexdigest()
