@@ -104,6 +104,8 @@ def rules(contract: Contract) -> list[Rule]:
          "Security updates wait that restart the database or the page: playbooks/upgrade.yml."),
         ("RecioPackageListsOld", f"recio_package_lists_age_seconds > {waiting.lists_max_days * 86400}", 0, "warning",
          "Which security updates there are is not known: apt-get update says why."),
+        ("RecioPrivilegedFiles", "recio_privileged_files_changed > 0", 0, "warning",
+         "Privileged files are not as recorded: `recio audit` on the host names them."),
     ]  # fmt: skip
     for metric, limit in contract.thresholds.items():
         for severity in ("warning", "critical"):

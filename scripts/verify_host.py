@@ -28,8 +28,8 @@ SUITES = {
     "host": ["tests/host", "--ignore=tests/host/test_recover_drill.py", "--ignore=tests/host/test_power.py"],
     "browser": ["tests/browser"],
     "machine": [
-        "tests/host/machine/test_enforced.py", "tests/host/machine/test_quotas.py", "tests/host/test_units.py",
-        "tests/host/test_machine.py", "tests/host/test_postgresql.py", "tests/host/test_contract.py",
+        "tests/host/machine/test_enforced.py", "tests/host/machine/test_quotas.py", "tests/host/machine/test_auditd.py",
+        "tests/host/test_units.py", "tests/host/test_machine.py", "tests/host/test_postgresql.py", "tests/host/test_contract.py",
         "tests/host/machine/test_load.py", "tests/host/test_power.py",
     ],
     "faults": ["tests/faults", "-s"],

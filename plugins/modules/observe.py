@@ -334,6 +334,7 @@ def main():
                 "releases": releases(module.params["home"]),
                 "backup": backups(),
                 "packages": packages(),
+                "packages_ours": text("/var/lib/recio/deploy/packages").split(),
                 "packages_noted": os.path.exists("/var/lib/recio/deploy/packages.before"),
                 "packages_recorded": os.path.exists("/var/lib/recio/deploy/packages"),
             }

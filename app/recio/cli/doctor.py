@@ -138,7 +138,7 @@ def silence(target: Mapping[str, Any], now_s: float) -> str:
 
 _CHECKS: tuple[Callable[[Contract, Settings], Finding], ...] = (
     _database, _services, _figures, machine.units, _exchange, _ledger, _kill, machine.disk, machine.clock, machine.names, _keys,
-    machine.rights, machine.certificate, machine.security_updates, _backups, _off_host, sign_of_life,
+    machine.rights, machine.certificate, machine.security_updates, machine.privileged_files, _backups, _off_host, sign_of_life,
 )  # fmt: skip
 
 

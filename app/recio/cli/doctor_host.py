@@ -1,4 +1,4 @@
-"""What doctor asks of the machine itself: disk, clock, names, rights of files, units, certificate, updates."""
+"""What doctor asks of the machine itself: disk, clock, names, rights of files, units, certificate, updates, privileged files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 
 from recio.contract import Contract
 from recio.contract.settings import Settings
-from recio.monitoring import updates
+from recio.monitoring import audit, updates
 from recio.monitoring.certificate import NotServedError, judge, served, server_name
 from recio.monitoring.exchange_keys import settings_path
 from recio.monitoring.host import measure
 
 __all__ = [
-    "Finding", "certificate", "clock", "disk", "misplaced", "names", "open_to_others", "resolves", "rights", "security_updates", "units",
-    "wrong_units",
+    "Finding", "certificate", "clock", "disk", "misplaced", "names", "open_to_others", "privileged_files", "resolves",
+    "rights", "security_updates", "units", "wrong_units",
 ]  # fmt: skip
 
 Finding = tuple[bool, str, str]  # well?, what was found, the cure
@@ -177,3 +177,10 @@ def security_updates(contract: Contract, _settings: Settings) -> Finding:
         found = updates.look(found)
     wrong = updates.complaint(found, contract.upkeep.updates, time.time())
     return not wrong, f"updates: {wrong or updates.told(found, time.time())}", updates.CURE
+
+
+def privileged_files(_contract: Contract, _settings: Settings) -> Finding:
+    """As root's last look left it; `recio audit` looks now."""
+    found = audit.read_outcome()
+    wrong = audit.complaint(found, time.time())
+    return not wrong, f"privileged files: {wrong or audit.told(found, time.time())}", audit.CURE

@@ -13,6 +13,7 @@ from recio import release
 from recio.cli import (
     account,
     admin,
+    audit,
     calibrate,
     canary,
     care,
@@ -64,6 +65,9 @@ app.add_typer(history.app, name="history", help="Minutes of BTC: fetch, load, se
 app.add_typer(model.app, name="model", help="The probability model: build, list, choose a version.")
 app.add_typer(kill.kill, name="kill", help="The kill switch: on, off, status.")
 app.add_typer(account.account, name="account", help="The account's balance against the ledger.")
+app.add_typer(
+    audit.app, name="audit", help="Privileged files against their record: what differs, accept what is there."
+)
 app.add_typer(requests.app, name="requests", help="What the page asked of root, and what became of it.")
 app.add_typer(research.app, name="research", help="Runs that the page asked for: the worker, and the list.")
 app.add_typer(

@@ -12,7 +12,7 @@ from recio.hostwork import diagnostics, exchange_key, mode, rollback, work
 from recio.hostwork.job import Job
 from recio.monitoring.requests import KINDS
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "WRITES"]
 
 HANDLERS: dict[str, Callable[[Job], str]] = {
     "restart_service": work.restart_service,
@@ -23,5 +23,13 @@ HANDLERS: dict[str, Callable[[Job], str]] = {
     "set_exchange_key": exchange_key.set_exchange_key,
     "remove_exchange_key": exchange_key.remove_exchange_key,
     "mode": mode.switch_mode,
+}
+_KEYS = ("etc/recio/exchange_keys.json", "etc/recio/keys", "etc/recio/modes/*/settings.yml", "etc/recio/settings.yml")
+# What a kind changes of the files that the audit watches: their record follows the work, and nothing else does.
+WRITES: dict[str, tuple[str, ...]] = {
+    "rollback": ("opt/recio/current",),
+    "set_exchange_key": _KEYS,
+    "remove_exchange_key": _KEYS,
+    "mode": ("etc/recio/mode", "etc/recio/mode_choice.json"),
 }
 assert HANDLERS.keys() == KINDS.keys()  # noqa: S101 - a kind without work, or work nobody may ask for, is a mistake here

@@ -7,8 +7,9 @@ import time
 
 from recio.contract import Contract
 from recio.hostwork import exchange_key, mode
+from recio.hostwork.audit.record import Audit
 from recio.hostwork.job import Job, WorkFailed
-from recio.hostwork.registry import HANDLERS
+from recio.hostwork.registry import HANDLERS, WRITES
 from recio.monitoring.exchange_keys import sweep_secrets
 from recio.monitoring.requests import MAX_AGE_S, BadRequest, parse
 from recio.store import requests
@@ -23,11 +24,13 @@ def run_requests(db: Database, contract: Contract) -> int:
         return 0
     if said := mode.mend(db, contract):
         print(f"the worker before this one did not come to an end: {said}", flush=True)
+        _take_over("mode")
     for of in exchange_key.mend():
         print(
             f"the worker before this one did not come to an end: the former key of mode {of} is in force again",
             flush=True,
         )
+        _take_over("set_exchange_key")
     done = 0
     while True:
         requests.expire(db, MAX_AGE_S)
@@ -37,11 +40,21 @@ def run_requests(db: Database, contract: Contract) -> int:
             return done
         done += 1
         ok, result = _do(db, contract, row)
+        _take_over(row["kind"])  # also of work that failed half way
         print(
             f"request {row['request_id']} {row['kind']} of {row['asked_by']}: {'done' if ok else 'FAILED'}: {result}",
             flush=True,
         )
         requests.finish(db, row, ok, result)
+
+
+def _take_over(kind: str) -> None:
+    """What this kind of work changed is right from now on."""
+    if patterns := WRITES.get(kind):
+        try:
+            Audit().take_over(patterns, "the page's requests")
+        except OSError as failure:  # the next night's look names the files
+            print(f"the record of privileged files was not brought up to date: {failure}", file=sys.stderr, flush=True)
 
 
 def _do(db: Database, contract: Contract, row: requests.Row) -> tuple[bool, str]:

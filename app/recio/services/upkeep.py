@@ -1,9 +1,10 @@
-"""What ends without anybody having done wrong, and what only a person can do: the page's certificate, Debian's security updates."""
+"""What ends without anybody having done wrong, and what only a person can do: the page's certificate, Debian's security updates,
+privileged files that somebody changed."""
 
 from __future__ import annotations
 
 from recio.contract import Contract
-from recio.monitoring import updates
+from recio.monitoring import audit, updates
 from recio.monitoring.certificate import Certificate, NotServedError, judge, served
 from recio.store.db import Database
 from recio.store.system import close_incident, open_incident
@@ -15,6 +16,7 @@ _SILENT_LOOKS = 2  # the proxy is away for a second when its configuration chang
 _UPDATES_HOLD_S = 900.0  # after hours without power root has not looked yet: cron comes within ten minutes
 _PROXY = "page's proxy"
 _CERTIFICATE = "certificate"
+_FILES = "privileged files"
 
 
 class Upkeep:
@@ -34,6 +36,7 @@ class Upkeep:
         self._looked_s = monotonic_s
         self._certificate(db, now_s)
         self._updates(db, now_s, monotonic_s)
+        self._privileged_files(db, now_s)
 
     def _certificate(self, db: Database, now_s: float) -> None:
         try:
@@ -70,6 +73,16 @@ class Upkeep:
             open_incident(db, "security updates", "warning", wrong, updates.CURE, self._seen_by)
         elif not wrong:
             close_incident(db, "security updates")
+
+    def _privileged_files(self, db: Database, now_s: float) -> None:
+        found = audit.read_outcome()
+        wrong = audit.complaint(found, now_s)
+        if not wrong:
+            close_incident(db, _FILES)
+            return
+        if found and found.count:  # other files than before are another incident, of which a person hears
+            close_incident(db, _FILES, unless=wrong)
+        open_incident(db, _FILES, "warning", wrong, audit.CURE, self._seen_by)
 
     def _forget(self, *names: str) -> None:
         for name in names:

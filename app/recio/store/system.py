@@ -45,10 +45,13 @@ def open_incident(db: Database, key: str, severity: str, cause: str, action: str
     return bool(new)
 
 
-def close_incident(db: Database, key: str) -> bool:
-    """Close the open incident with this key; True when there was one."""
+def close_incident(db: Database, key: str, unless: str = "") -> bool:
+    """Close the open incident with this key, but not one whose cause is ``unless``; True when one was closed."""
     with db.transaction():
-        closed = db.run("UPDATE system.incidents SET closed_at = now() WHERE key = %s AND closed_at IS NULL", (key,))
+        closed = db.run(
+            "UPDATE system.incidents SET closed_at = now() WHERE key = %s AND closed_at IS NULL AND cause <> %s",
+            (key, unless),
+        )
         if closed:
             db.notify("incident", key)
     return bool(closed)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from recio import release
+from recio.monitoring.audit import read_outcome
 from recio.monitoring.backup import read_status
 from recio.monitoring.growth import database_growth
 from recio.monitoring.kill_file import kill_file_reason
@@ -198,6 +199,11 @@ def _upkeep(out: Exposition) -> None:
                    now_s - min(updates.pending.values(), default=now_s))  # fmt: skip
         out.family("recio_package_lists_age_seconds", "gauge", "Age of the lists that would name them.",
                    now_s - updates.lists_s if updates.lists_s else None)  # fmt: skip
+    if (files := read_outcome()) is not None:
+        out.family("recio_privileged_files_changed", "gauge", "Privileged files that are not as recorded.", files.count)
+        out.family(
+            "recio_privileged_files_look_age_seconds", "gauge", "Since the last look at them.", now_s - files.at_s
+        )
     if status is None:
         return
     ages = [({"kind": kind}, now_s - one.verified_s if one.verified_s else None) for kind, one in status.kinds.items()]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recio.contract import Contract
-from recio.monitoring import updates
+from recio.monitoring import audit, updates
 from recio.monitoring.backup import KINDS, Attempt, complaint, read_status
 from recio.monitoring.certificate import Certificate, judge
 from recio.monitoring.growth import megabytes
@@ -226,9 +226,12 @@ def upkeep(machine: Row, contract: Contract, now_s: float) -> list[Row]:
     """What must be renewed or cleared in time, as system_monitor last saw it: name, text, and '' (well or not known), 'warn' or 'bad'."""
     found = updates.read_updates()
     wrong = updates.complaint(found, contract.upkeep.updates, now_s)
+    files = audit.read_outcome()
+    changed = audit.complaint(files, now_s)
     return [
         _certificate(machine["host"], contract, now_s),
         {"name": "Security updates", "text": wrong or updates.told(found, now_s), "level": "warn" if wrong else ""},
+        {"name": "Privileged files", "text": changed or audit.told(files, now_s), "level": "warn" if changed else ""},
     ]
 
 

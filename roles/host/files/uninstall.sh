@@ -14,6 +14,8 @@ systemctl disable --now recio-quotas.service >/dev/null 2>&1
 command -v quotaoff >/dev/null && quotaoff -P -a >/dev/null 2>&1
 systemctl disable --now recio-off-host.path recio-off-host.timer >/dev/null 2>&1
 nft delete table inet recio 2>/dev/null
+# The kernel's rules outlive the package that loaded them.
+if ours auditd; then auditctl -D >/dev/null 2>&1; auditctl -e 0 >/dev/null 2>&1; fi
 
 # Only the cluster this product made: its package came with it and the marker names it.
 if [ -e /etc/recio/postgresql-cluster ]; then
@@ -41,12 +43,14 @@ rm -rf /etc/systemd/system/recio.target /etc/systemd/system/recio-*.service /etc
     /etc/systemd/system/postgresql@.service.d/recio.conf /etc/systemd/system/caddy.service.d/recio.conf \
     /etc/sysusers.d/recio.conf /etc/tmpfiles.d/recio.conf /etc/security/limits.d/90-recio.conf /etc/sysctl.d/90-recio.conf \
     /etc/systemd/journald.conf.d/90-recio.conf /etc/logrotate.d/recio /etc/cron.d/recio-backup /etc/cron.d/recio-model /etc/ssh/sshd_config.d/40-recio.conf /etc/modprobe.d/recio.conf \
+    /etc/audit/rules.d/40-recio.rules /etc/systemd/system/auditd.service.d/recio.conf /etc/systemd/system/audit-rules.service.d/recio.conf \
     /etc/apt/apt.conf.d/52recio /etc/needrestart/conf.d/recio.conf /etc/postgresql-common/createcluster.d/recio.conf \
     /etc/pgbackrest.conf /usr/local/bin/recio /usr/local/lib/recio /opt/recio /run/recio /run/recio-manifest.lock /var/backups/recio
-for folder in /etc/systemd/system/postgresql@.service.d /etc/systemd/system/caddy.service.d /etc/systemd/journald.conf.d \
+for folder in /etc/systemd/system/auditd.service.d /etc/systemd/system/audit-rules.service.d /etc/systemd/system/postgresql@.service.d /etc/systemd/system/caddy.service.d /etc/systemd/journald.conf.d \
     /etc/needrestart/conf.d /etc/needrestart /etc/sysusers.d; do
     rmdir "$folder" 2>/dev/null
 done
+ours auditd || augenrules --load >/dev/null 2>&1
 
 if [ -s "$records" ]; then
     # What another package, installed since, needs must stay: remove nothing that would take others along.

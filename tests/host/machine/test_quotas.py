@@ -27,7 +27,9 @@ def held(declared: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_the_kernel_holds_every_directorys_budget(remote: Remote, held: dict[str, dict[str, Any]]) -> None:
     assert remote.out(f"systemctl is-active {UNIT}; systemctl is-enabled {UNIT}").split() == ["active", "enabled"]
-    assert "is on" in remote.host.run("quotaon --project --print-state /").stdout  # its status says it too, the other way round
+    assert (
+        "is on" in remote.host.run("quotaon --project --print-state /").stdout
+    )  # its status says it too, the other way round
     assert {row["project"]: 1024 * row["size_mb"] for row in held.values()} == {
         project: allowed for project, (_used, allowed) in limits(remote).items() if project
     }

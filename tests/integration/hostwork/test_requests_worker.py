@@ -42,6 +42,20 @@ def owner(database: Cluster) -> Database:
     return Database("tests", database.dsn("postgres"))
 
 
+def test_what_root_changed_at_the_pages_wish_is_right_for_the_audit_of_files(
+    page: Pool, root: Database, contract: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a record, of the patterns of that kind alone, and also when the work failed half way; other kinds leave it as it is."""
+    taken: list[tuple[str, ...]] = []
+    monkeypatch.setattr("recio.hostwork.worker.Audit.take_over", lambda _self, patterns, _by: taken.append(patterns))
+    monkeypatch.setitem(registry.HANDLERS, "backup_now", lambda job: "well")
+    monkeypatch.setitem(registry.HANDLERS, "rollback", lambda job: (_ for _ in ()).throw(WorkFailed("it differs")))
+    for kind, args in (("backup_now", {}), ("rollback", {"release": "1.0"})):
+        requests.ask(page, kind, args, "admin")
+        assert run_requests(root, contract) == 1
+    assert taken == [("opt/recio/current",)]
+
+
 def audit(owner: Database) -> list[str]:
     return [row["action"] for row in owner.all("SELECT action FROM users.audit_log ORDER BY 1")]
 

@@ -20,7 +20,7 @@ from pg import Cluster
 from recio.cli import doctor_host
 from recio.contract import Contract, parse
 from recio.contract.settings import Coinbase, Kalshi, Settings
-from recio.monitoring import updates
+from recio.monitoring import audit, updates
 from recio.monitoring.certificate import NotServedError, served
 from recio.services.upkeep import Upkeep
 from recio.store.db import Database
@@ -158,8 +158,13 @@ def test_doctor_tells_what_is_served_and_what_waits(
     assert (well, "no TLS at port" in said, "caddy" in cure) == (False, True, True)
 
     monkeypatch.setenv("RECIO_UPDATES", str(tmp_path / "updates.json"))
+    monkeypatch.setenv("RECIO_AUDIT", str(tmp_path / "audit.json"))
     monkeypatch.setattr("os.geteuid", lambda: 33)  # root would look itself
     now_s = datetime.now(UTC).timestamp()
+    changed = audit.Outcome(now_s, now_s, "a deploy", 9, 1, (audit.Difference("/etc/sudoers", "content"),))
+    (tmp_path / "audit.json").write_bytes(msgspec.json.encode(changed))
+    well, said, cure = doctor_host.privileged_files(found, settings)
+    assert (well, "/etc/sudoers (content)" in said, "recio audit" in cure) == (False, True, True)
     updates.keep(updates.Updates(now_s, now_s, {"tar": now_s}))
     assert doctor_host.security_updates(found, settings)[:2] == (
         True,
@@ -191,6 +196,46 @@ def test_updates_that_wait_too_long_are_an_incident_when_it_lasts_and_their_inst
     updates.keep(updates.Updates(now_s, now_s, {}))
     upkeep.look(db, now_s, 960.0)
     assert standing(db) == []
+    db.close()
+
+
+def test_changed_privileged_files_are_an_incident_that_names_them_and_the_next_good_look_ends_it(
+    database: Cluster, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECIO_AUDIT", str(tmp_path / "audit.json"))
+    monkeypatch.setenv("RECIO_UPDATES", str(tmp_path / "updates.json"))
+    proxy.give(-HOUR, SHORT)
+    db = Database("system_monitor", database.dsn("system_monitor"))
+    upkeep = Upkeep(contract(proxy.port), DESK, "system_monitor")
+    now_s = datetime.now(UTC).timestamp()
+
+    def causes(minute: int, found: audit.Outcome | None) -> list[str]:
+        if found:
+            (tmp_path / "audit.json").write_bytes(msgspec.json.encode(found))
+        upkeep.look(db, now_s, 60.0 * minute)
+        assert standing(db) in ([], [("privileged files", "warning")])
+        return [row["cause"] for row in db.all("SELECT cause FROM system.incidents WHERE closed_at IS NULL")]
+
+    assert causes(0, None) == [], "a host whose deploy has not recorded yet"
+    assert causes(1, audit.Outcome(now_s, now_s, "the deploy", 9000)) == []
+    many = tuple(audit.Difference(f"/etc/cron.d/{n}", "new") for n in range(6))
+    (said,) = causes(2, audit.Outcome(now_s, now_s, "the deploy", 9000, 6, many))
+    assert said.startswith("6 privileged files are not as recorded: /etc/cron.d/0 (new); ")
+    assert said.endswith("/etc/cron.d/3 (new) and 2 more")
+    assert causes(3, None) == [said], "and it stays one"
+    assert len(db.all("SELECT FROM system.incidents")) == 1
+    (other,) = causes(
+        4, audit.Outcome(now_s, now_s, "the deploy", 9000, 1, (audit.Difference("/etc/sudoers", "content"),))
+    )
+    assert other == "1 privileged file is not as recorded: /etc/sudoers (content)", "what is new is told anew"
+    assert causes(5, audit.Outcome(now_s, now_s, "root", 9006)) == []
+    (missed,) = causes(6, audit.Outcome(now_s - 51 * 3600, now_s, "root", 9006))
+    assert "nobody has looked at the privileged files for 51 h" in missed
+    assert causes(7, audit.Outcome(now_s - 49 * 3600, now_s, "root", 9006)) == [], "one night without power"
+    (unknown,) = causes(8, audit.Outcome(now_s, why="there is no record"))
+    assert unknown.endswith("there is no record")
+    actions = {row["action"] for row in db.all("SELECT action FROM system.incidents")}
+    assert len(actions) == 1 and "recio audit accept" in actions.pop()
     db.close()
 
 

@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from webdesk import Desk
 
 from recio.hostwork.diagnostics import sections, write_bundle
 from recio.hostwork.scrub import known_secrets
-from recio.monitoring import updates
+from recio.monitoring import audit, updates
 from recio.store import requests as queries
 from recio.store.db import Database
 from recio.store.schema import expected_revision
@@ -74,12 +75,16 @@ def test_what_must_be_renewed_or_cleared_is_told_with_how_bad_it_is(
     desk: Desk, run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECIO_UPDATES", str(tmp_path / "updates.json"))
+    monkeypatch.setenv("RECIO_AUDIT", str(tmp_path / "audit.json"))
     page = desk.user().ask("GET", "/system").body.decode()
     assert "not seen: nothing was served" in page and "not looked for yet: root does it" in page
+    assert "not recorded yet: a deploy does it" in page
     left = {"certificate_left_s": 30 * 3600, "certificate_lifetime_s": 6 * 86400}
     save_host_sample(Database("t", desk.cluster.dsn("system_monitor")), 1.0, 1.0, 1.0, left)
     now_s = time.time()
     updates.keep(updates.Updates(now_s, now_s, {"tar": now_s - 9 * 86400}))
+    files = audit.Outcome(now_s, now_s, "a deploy", 9, 1, (audit.Difference("/etc/<b>", "content"),))
+    (tmp_path / "audit.json").write_bytes(msgspec.json.encode(files))
     desk.db.run(
         "INSERT INTO system.database_samples (at, connections, size_mb, longest_tx_s, dead_rows)"
         " SELECT now() - n * interval '1 hour', 1, 100 - n, 0, 0 FROM generate_series(1, 90) n"
@@ -88,6 +93,7 @@ def test_what_must_be_renewed_or_cleared_is_told_with_how_bad_it_is(
     for words in (
         "warning: the page&#39;s certificate holds for 30 h of its 6.0 days",
         "warning: security updates wait for up to 9 days: tar",
+        "warning: 1 privileged file is not as recorded: /etc/&lt;b&gt; (content)",
         "+24.0 <small>MB a day; budget reached in 81 days",
     ):
         assert words in page, words
