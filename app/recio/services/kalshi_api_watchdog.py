@@ -26,6 +26,9 @@ from recio.trading.settings import RiskLimits
 
 __all__ = ["KalshiApiWatchdog", "clock_check", "main", "nearest"]
 
+_GONE_S = 60.0
+# A question takes a tenth of a second of the exchange's budget, and the stream waits meanwhile: a few, and soon a few more.
+_ASKED_AT_ONCE, _RESULTS_SOON_S = 4, 0.5
 _DISCOVER_S, _PROBE_S, _RESULTS_S, _CONFIRM_S, _FLUSH_S = 10.0, 5.0, 3.0, 1.0, 0.25
 _STRIKES_EACH_SIDE = 8
 _NO_BOOK_S = 30.0  # as long as a silent connection is given
@@ -99,16 +102,19 @@ class KalshiApiWatchdog(Worker):
     def work(self, notes: Sequence[Notification], now_s: float) -> None:
         """Frames first, then whatever is due."""
         self._frames()
+        if notes:  # a trade that waits for its market's result, perhaps
+            self._due["results"] = min(self._due.get("results", 0.0), time.monotonic() + _RESULTS_SOON_S)
         try:
             if self._is_due("discover", _DISCOVER_S):
                 self._discover(now_s)
-            if self._is_due("results", _RESULTS_S) or notes:
-                self._results()
             if self._is_due("probe", _PROBE_S):
                 self._probe(now_s)
                 self._problem = ""
                 self._latency.read(self.db, self._client.last_latency_ms, time.monotonic())
                 self.useful(now_s)
+            # After the probe, which learns what may be asked in a second: before it ten questions take a second, and books wait.
+            if self._is_due("results", _RESULTS_S):
+                self._results()
         except ExchangeError as failure:
             self._due["discover"] = 0.0
             if str(failure) != self._problem:
@@ -168,23 +174,33 @@ class KalshiApiWatchdog(Worker):
         self._discovered_s = now_s
 
     def _results(self) -> None:
-        rows = store.markets_wanting_result(self.db, self.settings.mode)
+        # What the exchange did not know it will hardly know three seconds later: asking all of it took the time of the others' books.
+        passed_over = [] if self._is_due("gone", _GONE_S) else sorted(self._gone)
+        rows = store.markets_wanting_result(self.db, self.settings.mode, passed_over)
+        known = len(self._gone)
+        if len(rows) > _ASKED_AT_ONCE:
+            self._due["results"] = time.monotonic() + _RESULTS_SOON_S
+        rows = rows[:_ASKED_AT_ONCE]
         fresh = [market for row in rows if (market := self._one(row["market_ticker"])) is not None]
+        if len(self._gone) > known:
+            log.warning(
+                "the exchange does not know markets we wait for",
+                new=len(self._gone) - known,
+                one=rows[-1]["market_ticker"],
+            )
         done = [m for m in fresh if m.result and m.settlement_value_e4 is not None]
         self._save(fresh)
         if done:
             self.db.notify("settlement", len(done))
 
     def _one(self, ticker: str) -> Market | None:
-        """One market; None, and said once, when the exchange no longer lists it."""
+        """One market; None when the exchange no longer lists it."""
         try:
             return self._client.market(ticker)
         except Refused as refusal:
             if refusal.status != 404:
                 raise
-            if ticker not in self._gone:
-                log.warning("the exchange does not know a market we wait for", ticker=ticker)
-                self._gone.add(ticker)
+            self._gone.add(ticker)
             return None
 
     def _save(self, markets: Sequence[Market]) -> None:

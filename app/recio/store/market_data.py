@@ -157,16 +157,17 @@ def markets_of_events(db: Database, event_tickers: Sequence[str]) -> list[Row]:
     )
 
 
-def markets_wanting_result(db: Database, mode: str) -> list[Row]:
-    """Closed markets without a result yet that matter: the last half hour's, and any a live trade hangs on."""
+def markets_wanting_result(db: Database, mode: str, passed_over: Sequence[str] = ()) -> list[Row]:
+    """Closed markets without a result yet that matter: the last half hour's, and any a live trade hangs on; none of ``passed_over``."""
     return db.all(
         "SELECT market_ticker FROM live_data.markets m WHERE mode = %s AND close_time < now() AND result = ''"
+        " AND market_ticker <> ALL (%s::text[])"
         " AND (close_time > now() - interval '30 minutes' AND volume_e2 > 0 AND series_ticker <> 'KXBTC'"
         " OR EXISTS (SELECT FROM users.trades t WHERE t.market_ticker = m.market_ticker"
         " AND t.state IN ('open', 'closing', 'expired', 'pending')))"
         " ORDER BY EXISTS (SELECT FROM users.trades t WHERE t.market_ticker = m.market_ticker"
         " AND t.state IN ('open', 'closing', 'expired', 'pending')) DESC, close_time LIMIT 20",
-        (mode,),
+        (mode, list(passed_over)),
     )
 
 

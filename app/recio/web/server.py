@@ -13,7 +13,7 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
-from jinja2 import Environment
+from jinja2 import Environment, TemplateError
 
 from recio.contract import Contract
 from recio.contract.settings import Settings
@@ -72,12 +72,16 @@ def _database(pool: Pool) -> str:
     return ""
 
 
-def _prepare(templates: Environment) -> None:
-    """Compile every page now: nobody waits for it later, a broken one is told at the start, and what it took is given back."""
+def _prepare(templates: Environment) -> str:
+    """Compile every page: nobody waits for it later, a broken one is told (its name and why), and what it took is given back."""
     for name in templates.list_templates(extensions=["html"]):
-        templates.get_template(name)
+        try:
+            templates.get_template(name)
+        except TemplateError as broken:
+            return f"{name}: {broken}"
     gc.collect()
     give_back()
+    return ""
 
 
 def configured(app: FastAPI, listen: str) -> uvicorn.Config:
@@ -98,7 +102,6 @@ def serve(settings: Settings, contract: Contract, told: Proof | None = None, dsn
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     pool = Pool("main_app", dsn)
     app = create_app(settings, contract, pool, dsn=dsn)
-    _prepare(app.state.desk.templates)
     config = configured(app, settings.web_listen)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     server = _Server(config)
@@ -106,7 +109,7 @@ def serve(settings: Settings, contract: Contract, told: Proof | None = None, dsn
 
     def prove() -> None:
         tidied_s = started_s = time.monotonic()
-        whole = False
+        whole, pages = False, None
         while not done.wait(_PROVE_EVERY_S if whole or time.monotonic() - started_s > _SOON_FOR_S else _SOON_S):
             if time.monotonic() - tidied_s >= _TIDY_EVERY_S:
                 tidied_s = time.monotonic()
@@ -122,8 +125,12 @@ def serve(settings: Settings, contract: Contract, told: Proof | None = None, dsn
                 Check("database", not database, database),
                 Check("stream", listens, "" if listens else hub.why or f"silent for {heard_s:.0f} s", heard_s),
             ]
+            if pages is not None:
+                checks.append(Check("pages", not pages, pages))
             told(checks, not http)
             whole = all(check.ok for check in checks)
+            if whole and pages is None:  # not before: an order waits for this process, and needs no page
+                pages = _prepare(app.state.desk.templates)
 
     watcher = threading.Thread(target=prove, name="proof", daemon=True)
     watcher.start()
