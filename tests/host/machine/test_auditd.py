@@ -41,8 +41,8 @@ def test_a_change_is_found_with_its_path_and_its_user(path: str, remote: Remote)
     remote.out(command)
 
     def written() -> str:
-        """One event: its lines stand together, and this one names the path."""
-        said = str(remote.host.run(f"ausearch --interpret --start recent --key {key}").stdout)
+        """One event: its lines stand together, and this one names the path. Without a terminal ausearch would read its input."""
+        said = str(remote.host.run(f"ausearch --input-logs --interpret --start recent --key {key}").stdout)
         return next((event for event in said.split("----") if f"name={path} " in event), "")
 
     event = wait_for(f"{path} in the audit's log", written, 30)
@@ -53,7 +53,7 @@ def test_a_change_is_found_with_its_path_and_its_user(path: str, remote: Remote)
 
 def test_a_part_of_the_keys_name_finds_all_of_them(remote: Remote) -> None:
     """The incident's own advice."""
-    said = remote.out("ausearch --interpret --start recent --key recio")
+    said = remote.out("ausearch --input-logs --interpret --start recent --key recio")
     assert {key for _, key in CHANGES.values()} <= set(re.findall(r"key=(recio-\w+)", said))
 
 
