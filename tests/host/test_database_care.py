@@ -13,7 +13,9 @@ def test_the_slow_statements_are_named_and_each_has_a_plan(remote: Remote) -> No
     assert len(rows) == 40
     assert [row["total_s"] for row in rows] == sorted((row["total_s"] for row in rows), reverse=True)
     queries = [
-        row for row in rows if row["query"].split()[0].upper() in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+        row
+        for row in rows
+        if row["query"].split()[0].upper() in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "PREPARE")
     ]
     assert len(queries) > 10
     script = "; ".join(f"echo '#{row['query_id']}'; recio db explain -- {row['query_id']} 2>&1" for row in queries)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 
 __all__ = ["error", "info", "warning"]
 
@@ -32,5 +31,7 @@ def warning(event: str, **fields: object) -> None:
 def error(event: str, failure: BaseException | None = None, **fields: object) -> None:
     """Something failed; with ``failure`` its traceback follows on one line."""
     if failure is not None:
+        import traceback  # here: with what it imports a third of a megabyte, and most services never need it
+
         fields["traceback"] = "".join(traceback.format_exception(failure)).strip()
     _line(3, event, fields)

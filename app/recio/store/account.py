@@ -13,7 +13,7 @@ from recio.store.db import Database
 from recio.store.system import close_incident, open_incident
 
 if TYPE_CHECKING:  # the services that import this module have no pool
-    from recio.store.pool import Queries
+    from recio.store.db import Queries
 
 __all__ = [
     "advance_checkpoint",

@@ -17,7 +17,7 @@ from recio.store.account import cash_anchor, ledger_cash, ledger_positions
 from recio.store.audit import REMOTE
 
 if TYPE_CHECKING:
-    from recio.store.pool import Queries
+    from recio.store.db import Queries
 
 __all__ = [
     "Listed",

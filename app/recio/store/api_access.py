@@ -7,7 +7,8 @@ from typing import Any
 
 from psycopg2.extras import Json
 
-from recio.store.pool import Pool, Queries
+from recio.store.db import Queries
+from recio.store.pool import Pool
 
 __all__ = [
     "claim_key", "create_token", "drop_key", "keep_answer", "revoke_token", "token", "tokens", "touch_token",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.extras import Json
 
 if TYPE_CHECKING:  # the services that write lines have no pool
-    from recio.store.pool import Queries
+    from recio.store.db import Queries
 
 __all__ = ["REMOTE", "audit_actions", "audit_lines", "audit_statement"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from recio.store.db import Database
 
 if TYPE_CHECKING:  # the services that import this module have no pool
-    from recio.store.pool import Queries
+    from recio.store.db import Queries
 
 __all__ = [
     "cancel_facts",

@@ -21,6 +21,9 @@ _TYPED = re.compile(r"\b(interval|timestamptz|timestamp|date|time)\s+(\$\d+)", r
 _FIELD = re.compile(
     r"\bextract\s*\(\s*\$\d+\s+FROM\b", re.IGNORECASE
 )  # extract(epoch FROM …); the plan is the same for each field
+_PREPARED = re.compile(
+    r"^\s*PREPARE\s+\w+\s*(?:\([^()]*\)\s*)?AS\s+", re.IGNORECASE
+)  # what is executed again and again is known so
 _UNTYPED = re.compile(r"data type of parameter \$(\d+)")
 
 
@@ -51,7 +54,8 @@ def explain(maintenance: Database, db: Database, query_id: str) -> list[str]:
     found = maintenance.one("SELECT query FROM public.pg_stat_statements WHERE queryid::text = %s", (query_id,))
     if found is None:
         raise CareError(f"no statement {query_id} is known; `recio db slow` lists those that are")
-    text = _FIELD.sub("extract(epoch FROM", _TYPED.sub(r"CAST(\2 AS \1)", found["query"])).rstrip(" ;\n")
+    query = _PREPARED.sub("", found["query"])
+    text = _FIELD.sub("extract(epoch FROM", _TYPED.sub(r"CAST(\2 AS \1)", query)).rstrip(" ;\n")
     if not _PLANNABLE.match(text):
         raise CareError(f"statement {query_id} has no plan, it is no query: {text[:80]}")
     types = ["unknown"] * max((int(number) for number in re.findall(r"\$(\d+)", text)), default=0)

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import psycopg2
@@ -19,7 +19,8 @@ import psycopg2.extras
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 __all__ = [
-    "DEFAULT_DSN", "Database", "DatabaseGone", "Notification", "Prepared", "connect", "dsn_from_environment", "quick_json",
+    "DEFAULT_DSN", "Database", "DatabaseGone", "Notification", "Prepared", "Queries", "connect", "dsn_from_environment",
+    "quick_json",
 ]  # fmt: skip
 
 DEFAULT_DSN = "dbname=rec_io_db host=/var/run/postgresql"
@@ -35,6 +36,25 @@ class Notification(msgspec.Struct, frozen=True):
 
     channel: str
     payload: str
+
+
+class Queries(Protocol):
+    """What queries need of a connection: Database has it, and the page's pool."""
+
+    def all(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
+        """Every row."""
+
+    def hot(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
+        """Every row of a query that is asked often: prepared at its first use on a connection."""
+
+    def hot_one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
+        """The first row of ``hot``, or None."""
+
+    def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
+        """The first row, or None."""
+
+    def run(self, sql: str, params: Params = ()) -> int:
+        """The number of rows touched."""
 
 
 def dsn_from_environment() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recio.store.pool import Queries
+from recio.store.db import Queries
 
 __all__ = ["all_strikes", "newest_calibration"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from recio.store.pool import Queries
+from recio.store.db import Queries
 
 __all__ = ["incident_news", "trade_news", "vitals"]
 

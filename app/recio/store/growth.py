@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recio.store.pool import Queries
+from recio.store.db import Queries
 
 __all__ = ["size_history"]
 

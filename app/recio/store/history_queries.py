@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from recio.store.pool import Queries
+from recio.store.db import Queries
 from recio.store.web_queries import TradeFilter
 
 __all__ = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from recio.store.db import Queries
 from recio.store.metrics_queries import orders_unfinished
-from recio.store.pool import Queries
 
 __all__ = ["in_doubt", "signed", "unfinished"]
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from recio.store.audit import audit_statement
-from recio.store.db import Database
-from recio.store.pool import Pool, Queries
+from recio.store.db import Database, Queries
+from recio.store.pool import Pool
 
 __all__ = [
     "ALIVE",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg2
 import psycopg2.extensions
@@ -15,7 +15,7 @@ from psycopg2.pool import ThreadedConnectionPool
 
 from recio.store.db import DatabaseGone, Params, Prepared, dsn_from_environment, quick_json
 
-__all__ = ["Pool", "PoolBusy", "Queries"]
+__all__ = ["Pool", "PoolBusy"]
 
 
 class PoolBusy(psycopg2.OperationalError):
@@ -29,25 +29,6 @@ class _Connection(psycopg2.extensions.connection):
         super().__init__(*args, **kwargs)
         self.prepared = Prepared()
         quick_json(self)
-
-
-class Queries(Protocol):
-    """What queries need of a connection: the pool has it, recio.store.db.Database has it too."""
-
-    def all(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
-        """Every row."""
-
-    def hot(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
-        """Every row of a query that is asked often: prepared at its first use on a connection."""
-
-    def hot_one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
-        """The first row of ``hot``, or None."""
-
-    def one(self, sql: str, params: Params = ()) -> dict[str, Any] | None:
-        """The first row, or None."""
-
-    def run(self, sql: str, params: Params = ()) -> int:
-        """The number of rows touched."""
 
 
 def _execute(cursor: Any, text: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from recio.store.pool import Queries
+from recio.store.db import Queries
 
 __all__ = ["stored_history", "verdicts"]
 

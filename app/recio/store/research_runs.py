@@ -8,8 +8,8 @@ from typing import Any
 from psycopg2.extras import Json
 
 from recio.store.audit import audit_statement
-from recio.store.db import Database
-from recio.store.pool import Pool, Queries
+from recio.store.db import Database, Queries
+from recio.store.pool import Pool
 
 __all__ = [
     "MAX_OPEN", "ask_run", "beat", "cancel_run", "cancel_waiting", "close_lost", "drop_report", "finish_run", "forsaken", "kept_reports",

@@ -13,7 +13,7 @@ from recio.store.db import Database
 from recio.store.market_data import when
 
 if TYPE_CHECKING:  # the services that import this module have no pool
-    from recio.store.pool import Queries
+    from recio.store.db import Queries
 
 __all__ = [
     "archive_statements",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from recio.store.db import Database
-from recio.store.pool import Queries
+from recio.store.db import Database, Queries
 
 __all__ = ["save_spans", "traces"]
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from psycopg2.extras import Json
 
-from recio.store.db import Database
-from recio.store.pool import Queries
+from recio.store.db import Database, Queries
 
 __all__ = [
     "PRUNE_BATCH",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recio.store.pool import Queries
+from recio.store.db import Queries
 from recio.store.system import readings
 from recio.store.web_queries import machine
 

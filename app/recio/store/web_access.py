@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from recio.store.audit import audit_statement
-from recio.store.pool import Pool, Queries
+from recio.store.db import Queries
+from recio.store.pool import Pool
 
 __all__ = [
     "begin_totp", "change_password", "end_other_sessions", "end_session", "new_recovery_codes", "prove", "sessions",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from recio.store.pool import Queries
+from recio.store.db import Queries
 
 __all__ = [
     "LIVE",

@@ -8,7 +8,8 @@ from typing import Any
 from psycopg2.extras import Json
 
 from recio.store.audit import audit_statement
-from recio.store.pool import Pool, Queries
+from recio.store.db import Queries
+from recio.store.pool import Pool
 
 __all__ = [
     "attempts", "close_session", "open_session", "record_attempt", "save_setting", "session",

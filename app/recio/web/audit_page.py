@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from recio.store import audit
-from recio.store.pool import Queries
+from recio.store.db import Queries
 from recio.web.desk import desk_of
 from recio.web.view import iso
 

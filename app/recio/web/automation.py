@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recio.store import web_queries as queries
-from recio.store.pool import Queries
+from recio.store.db import Queries
 from recio.trading import catalog
 from recio.web import monitors
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from recio.store import web_queries as queries
-from recio.store.pool import Queries
+from recio.store.db import Queries
 from recio.web import csv_lines
 from recio.web.view import iso
 

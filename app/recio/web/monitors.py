@@ -7,7 +7,7 @@ from typing import Any
 
 from recio.store import rules
 from recio.store import web_queries as queries
-from recio.store.pool import Queries
+from recio.store.db import Queries
 from recio.trading.monitor import settings_of, to_builtins
 from recio.trading.settings import SettingError
 from recio.trading.strategies import STRATEGIES

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import msgspec
 
 from recio.monitoring.kill_file import kill_file_reason
+from recio.store.db import Queries
 from recio.store.ledger import HotQueries, risk_facts
-from recio.store.pool import Queries
 from recio.store.web_sessions import settings as stored_settings
 from recio.trading.facts import facts_from
 from recio.trading.limits import blocks, meters

@@ -11,7 +11,7 @@ from typing import Literal
 
 from recio.contract.settings import Settings
 from recio.store import web_access as queries
-from recio.store.pool import Queries
+from recio.store.db import Queries
 from recio.web.errors import ApiError
 from recio.web.totp import matching_step, secret_for
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from recio.market.interval import certainty
 from recio.market.strike_table import Book, StrikeMarket, build
+from recio.store.db import Queries
 from recio.store.desk_queries import newest_calibration
-from recio.store.pool import Queries
 
 __all__ = ["MAX_AGE_S", "everything", "intervals_of", "shown", "with_intervals"]
 
