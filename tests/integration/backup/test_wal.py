@@ -136,9 +136,14 @@ def test_killed_and_its_folder_lost_the_cluster_comes_back_within_the_archives_a
     writer = Writer(wal)
     writer.start()
     time.sleep(3 * ARCHIVE_TIMEOUT_S)
-    os.kill(int((wal.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    postmaster = int((wal.data / "postmaster.pid").read_text().split()[0])
+    os.kill(postmaster, signal.SIGKILL)
     killed = datetime.now(UTC)
     writer.join(10)
+    gone_s = time.monotonic() + 30
+    while Path(f"/proc/{postmaster}").exists():  # its parent is this machine's first process, which may let it wait
+        assert time.monotonic() < gone_s, f"nobody takes the dead postmaster {postmaster} away"
+        time.sleep(0.05)
     shutil.rmtree(wal.data)
     back = recover(wal, server(wal), None, "rec_io_db")
     assert back.newest is not None
