@@ -119,7 +119,9 @@ def try_to_buy(page: Page, ticker: str, keyboard: bool) -> int | None:
     if not page.locator("#ticket-line").inner_text().startswith("Open"):
         return None
     expect(page.locator("[data-step-name=open]")).to_have_class("is-done")
-    trade_id = int(page.evaluate("() => window.desk.latest.trades.live[0].trade_id"))
+    # The ticket's answer may be there before the stream's next picture of the trades.
+    shown = page.wait_for_function("() => window.desk.latest.trades.live[0]?.trade_id", timeout=10_000)
+    trade_id = int(shown.json_value())
     if keyboard:
         page.keyboard.press("Escape")
     else:
