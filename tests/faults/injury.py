@@ -130,6 +130,12 @@ class Injury:
         ``trade``: a contract is bought before, so that there is something to lose.
         """
         self.remote.wait_healthy(90)
+        if says:  # one that stands (of the test's own preparations) would be this one's too, and nothing new be told
+            wait_for(
+                f"the end of an earlier incident that says {says}",
+                lambda: self.incident(0, says, "closed_at IS NULL") is None,
+                90,
+            )
         if trade:
             self.desk.buy_filled(left_min_s=10)
         seen = Seen(self.remote)
@@ -173,11 +179,14 @@ class Injury:
         well = self.watcher.well_since_s(since_s)
         return well if well is not None and self.watcher.looks[-1].at_s - well >= STEADY_S else None
 
-    def incident(self, since_s: float, says: str) -> dict[str, Any] | None:
-        """The first incident opened since whose key or cause fits; None while there is none, or the database is away."""
+    def incident(self, since_s: float, says: str, also: str = "true") -> dict[str, Any] | None:
+        """The first incident opened since whose key or cause fits; None while there is none, or the database is away.
+
+        ``also``: SQL that must hold of it.
+        """
         query = (
             "SELECT extract(epoch FROM opened_at), key, cause FROM system.incidents"
-            f" WHERE opened_at >= to_timestamp({since_s}) ORDER BY opened_at"
+            f" WHERE opened_at >= to_timestamp({since_s}) AND {also} ORDER BY opened_at"
         )
         done = self.remote.psql(query, "postgres")
         for line in done.stdout.splitlines() if done.rc == 0 else []:  # while the database is away, it cannot tell
