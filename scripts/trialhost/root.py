@@ -10,7 +10,7 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-from trialhost import network, place
+from trialhost import network, place, vm
 from trialhost.place import Host, TrialError
 from trialhost.shell import free_gb, machine_lock, run
 
@@ -161,6 +161,8 @@ def personalise(host: Host, root: Path) -> None:
     for old in (etc / "ssh").glob("ssh_host_*"):
         old.unlink()
     run(["chroot", str(root), "ssh-keygen", "-A"])
+    if host.kind == place.VM:
+        vm.give_patience(root)
 
 
 def remove(host: Host) -> None:

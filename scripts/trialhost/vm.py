@@ -27,16 +27,20 @@ PATIENCE = {
 }
 
 
+def give_patience(root: Path) -> None:
+    """Longer times for systemd, before anything is deployed: what comes later would rightly be a file that no deploy knows."""
+    for file, text in PATIENCE.items():
+        patience = root / "etc/systemd" / file
+        patience.parent.mkdir(parents=True, exist_ok=True)
+        patience.write_text(text, encoding="utf-8")
+
+
 def make_disk(host: Host) -> None:
     """Turn the host's root folder into a disk image whose file system knows quotas, and keep its kernel beside it."""
     if accelerator(host) == UML:
         _give_modules(host)
     for folder in ("etc", "var"):  # nothing is to be built anew at the first boot, which takes minutes
         (host.root / folder / ".updated").touch()
-    for file, text in PATIENCE.items():
-        patience = host.root / "etc/systemd" / file
-        patience.parent.mkdir(exist_ok=True)
-        patience.write_text(text, encoding="utf-8")
     (host.root / "etc/fstab").write_text(f"LABEL={LABEL} / ext4 defaults,errors=remount-ro 0 1\n", encoding="utf-8")
     partial = host.disk.with_suffix(".partial")
     partial.unlink(missing_ok=True)
