@@ -11,7 +11,7 @@ from remote import Remote
 def test_the_slow_statements_are_named_and_each_has_a_plan(remote: Remote) -> None:
     rows = json.loads(remote.out("recio db slow --json --most 40"))
     assert len(rows) == 40
-    assert [row["total_s"] for row in rows] == sorted((row["total_s"] for row in rows), reverse=True)
+    assert [row["total_ms"] for row in rows] == sorted((row["total_ms"] for row in rows), reverse=True)
     queries = [
         row
         for row in rows

@@ -22,7 +22,7 @@ EXPOSURE_MAX = {"services": 1.5, "caddy": 1.6, "postgresql": 3.0}
 def shown(remote: Remote) -> dict[str, dict[str, str]]:
     properties = (
         "ActiveState SubState Type User Group Slice Nice CPUAffinity LimitNOFILE LimitAS WatchdogUSec CPUWeight "
-        "CPUQuotaPerSecUSec TasksMax MemoryHigh MemoryMax MainPID NotifyAccess Restart NoNewPrivileges UnitFileState"
+        "CPUQuotaPerSecUSec TasksMax MemoryHigh MemoryMax MainPID NotifyAccess Restart NoNewPrivileges UnitFileState After"
     )
     return remote.show([f"recio-{name}.service" for name in SERVICES], *properties.split())
 
@@ -49,6 +49,16 @@ def test_unit_runs_as_its_own_user(name: str, shown: dict[str, dict[str, str]]) 
     assert (unit["User"], unit["Group"], unit["Slice"]) == (name, "recio", f"recio-{tier}.slice")
     assert unit["NoNewPrivileges"] == "yes"
     assert unit["Restart"] == "always"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_unit_waits_for_what_it_depends_on_and_for_no_other_service(
+    name: str, shown: dict[str, dict[str, str]]
+) -> None:
+    """Orders wait for the last of them at a restart."""
+    wanted = {f"recio-{other}.service" for other in CONTRACT["services"][name]["depends_on"] if other in SERVICES}
+    ours = {f"recio-{other}.service" for other in SERVICES}
+    assert set(shown[f"recio-{name}.service"]["After"].split()) & ours == wanted
 
 
 def test_no_worker_carries_the_yaml_library(remote: Remote, shown: dict[str, dict[str, str]]) -> None:

@@ -13,9 +13,11 @@ import typer
 from recio.contract import load
 from recio.store import care
 from recio.store.db import Database
+from recio.store.system import slow_statements
 
 __all__ = ["add_to"]
 
+_WHOLE = 100_000  # characters: no statement of ours is longer
 _SUPERUSER = "dbname={name} host=/var/run/postgresql user=postgres"
 
 
@@ -31,13 +33,17 @@ def slow(
     as_json: Annotated[bool, typer.Option("--json", help="For programs, with the whole statement.")] = False,
 ) -> None:
     """The statements that took the most time, with the number by which `recio db explain` knows them."""
-    rows = care.slow_statements(_connected("postgres"), load().database.name, most)
+    rows = slow_statements(_connected("postgres"), load().database.name, most, _WHOLE)
+    if rows is None:
+        sys.exit(
+            "recio: this server counts no statements (pg_stat_statements is not there): deploy again, which brings it"
+        )
     if as_json:
         typer.echo(json.dumps(rows))
         return
     typer.echo(f"{'calls':>9} {'mean ms':>9} {'max ms':>9} {'total s':>8}  number, role, statement")
     for row in rows:
-        figures = f"{row['calls']:>9} {row['mean_ms']:>9.2f} {row['max_ms']:>9.1f} {row['total_s']:>8.1f}"
+        figures = f"{row['calls']:>9} {row['mean_ms']:>9.2f} {row['max_ms']:>9.1f} {row['total_ms'] / 1000:>8.1f}"
         typer.echo(f"{figures}  {row['query_id']} {row['role']}")
         typer.echo(f"{'':>39} {row['query'][:200]}")
 

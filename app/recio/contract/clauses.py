@@ -31,6 +31,7 @@ _REFUSED = "unit/playbooks/test_filters.py::test_a_host_that_cannot_be_it_is_ref
 _SAID = "unit/playbooks/test_filters.py::test_below_the_recommendation_is_said_not_refused"
 _DECLARED = "host/test_units.py::test_unit_declares_the_contract"
 _PROCESS = "host/test_units.py::test_process_has_what_its_unit_declares"
+_WAITS = "host/test_units.py::test_unit_waits_for_what_it_depends_on_and_for_no_other_service"
 _QUOTAS = "host/machine/test_quotas.py::test_the_kernel_holds_every_directorys_budget"
 _HOLDS = "host/test_contract.py::test_what_is_out_of_contract_is_known"
 _HEALTH = "unit/monitoring/test_status.py::test_everything_but_a_fresh_proof_of_this_process_is_unhealthy"
@@ -44,7 +45,6 @@ _UPDATES = "unit/monitoring/test_security_updates.py::test_a_person_is_called_wh
 _GROWS = "integration/services/test_growth.py::test_a_database_that_would_reach_its_budget_soon_is_an_incident_until_there_is_room"
 _PACED = "integration/hosting/test_pace.py::test_a_service_that_never_stops_failing_is_not_given_up_and_stays_under_its_restarts_an_hour"
 _LISTENS = "host/test_machine.py::test_main_app_database_and_simulator_listen_on_loopback"
-_ROOTS = "unit/monitoring/test_dependencies.py::test_one_failure_below_is_the_root_and_the_rest_its_victims"
 _MISSING = "host/test_backup.py::test_a_missing_backup_is_an_incident_and_a_good_one_ends_it"
 _OFF_HOST = "host/test_off_host.py::test_a_target_that_cannot_be_reached_is_an_incident_and_its_return_ends_it"
 _WAL = "integration/backup/test_wal.py"
@@ -84,7 +84,7 @@ CLAUSES: tuple[Clause, ...] = (
     Clause("services.*.health.*", "`recio status`, the failure detector, the release gate", _HEALTH),
     Clause("services.*.tier", "Slice of its unit", "host/test_units.py::test_unit_runs_as_its_own_user"),
     Clause("services.*.start_order", "a dependency is lower", "unit/contract/test_contract.py::test_what_others_depend_on_starts_first"),
-    Clause("services.*.depends_on", "After= of its unit; the failure detector's graph", _ROOTS),
+    Clause("services.*.depends_on", "After= of its unit; the failure detector's graph", _WAITS),
     Clause("services.*.description", "Description of its unit", "unit/contract/test_contract.py::test_the_twelve_are_as_asked"),
     Clause("ports.postgresql", "loopback; nftables", "host/test_machine.py::test_closed_ports_cannot_be_reached"),
     Clause("ports.simulator", "loopback; nftables", "host/test_machine.py::test_closed_ports_cannot_be_reached"),

@@ -15,10 +15,15 @@ from recio.monitoring.health import Check, Report, run_dir
 from recio.monitoring.process import CpuMeter, open_files, pss_kb, threads
 from recio.services import log
 
-__all__ = ["Check", "HealthFile", "sd_notify"]
+__all__ = ["Check", "HealthFile", "complaints", "sd_notify"]
 
 _PSS_EVERY_S = 10.0  # reading smaps_rollup walks every page of the process
 _COMPLAIN_EVERY_S = 60.0
+
+
+def complaints(checks: Sequence[Check]) -> list[str]:
+    """What is not well, in words; empty for a healthy service."""
+    return [f"{check.name}: {check.why}" for check in checks if not check.ok] if checks else ["nothing proven yet"]
 
 
 _to_manager: list[socket.socket] = []  # opened once: a process without a descriptor left must still feed its watchdog
@@ -66,9 +71,7 @@ class HealthFile:
             self._measured_s = time.monotonic()
             self._pss_kb, self._cpu_percent = pss_kb(), self._cpu.percent(time.monotonic())
             self._open_files, self._threads = open_files(), threads()
-        wrong = [f"{check.name}: {check.why}" for check in checks if not check.ok]
-        if not checks:
-            wrong = ["nothing proven yet"]
+        wrong = complaints(checks)
         report = Report(
             service=self.service,
             pid=os.getpid(),

@@ -67,7 +67,7 @@ class KalshiApiWatchdog(Worker):
         self._due: dict[str, float] = {}
         self._problem = "not asked yet"
         self._discovered_s: float | None = None
-        self._gone: set[str] = set()
+        self._gone: dict[str, float] = {}  # markets the exchange did not know, and when it was asked last
         self._audited, self._drifts = 0, 0
         self._drift_s: float | None = time.monotonic()  # an incident of the process before this one is ours to close
         self._latency = ThresholdAlarm("exchange latency", ctx.contract.thresholds["latency"], self.name)
@@ -175,19 +175,18 @@ class KalshiApiWatchdog(Worker):
 
     def _results(self) -> None:
         # What the exchange did not know it will hardly know three seconds later: asking all of it took the time of the others' books.
-        passed_over = [] if self._is_due("gone", _GONE_S) else sorted(self._gone)
+        # It is asked once a minute; what is wanted no more is forgotten.
+        now = time.monotonic()
+        self._gone = {ticker: asked for ticker, asked in self._gone.items() if now - asked < 2 * _GONE_S}
+        passed_over = [ticker for ticker, asked in self._gone.items() if now - asked < _GONE_S]
         rows = store.markets_wanting_result(self.db, self.settings.mode, passed_over)
-        known = len(self._gone)
+        known = set(self._gone)
         if len(rows) > _ASKED_AT_ONCE:
-            self._due["results"] = time.monotonic() + _RESULTS_SOON_S
+            self._due["results"] = now + _RESULTS_SOON_S
         rows = rows[:_ASKED_AT_ONCE]
         fresh = [market for row in rows if (market := self._one(row["market_ticker"])) is not None]
-        if len(self._gone) > known:
-            log.warning(
-                "the exchange does not know markets we wait for",
-                new=len(self._gone) - known,
-                one=rows[-1]["market_ticker"],
-            )
+        if new := self._gone.keys() - known:
+            log.warning("the exchange does not know markets we wait for", new=len(new), one=min(new))
         done = [m for m in fresh if m.result and m.settlement_value_e4 is not None]
         self._save(fresh)
         if done:
@@ -200,7 +199,7 @@ class KalshiApiWatchdog(Worker):
         except Refused as refusal:
             if refusal.status != 404:
                 raise
-            self._gone.add(ticker)
+            self._gone[ticker] = time.monotonic()
             return None
 
     def _save(self, markets: Sequence[Market]) -> None:

@@ -26,7 +26,7 @@ import psycopg2
 from recio.contract import Contract, load
 from recio.contract.settings import Settings, SettingsError, load_settings
 from recio.services import log
-from recio.services.health import Check, HealthFile, sd_notify
+from recio.services.health import Check, HealthFile, complaints, sd_notify
 from recio.services.spans import Spans, now_ns
 from recio.store.db import Database, DatabaseGone, Notification
 from recio.store.schema import SchemaMismatch, require_schema
@@ -113,7 +113,7 @@ class _Loop:
         sd_notify("WATCHDOG=1")
         if not self.ready and time.monotonic() - self.began_s > _READY_LATEST_S:
             self.say_ready("waiting")
-        healthy = bool(checks) and all(check.ok for check in checks)
+        healthy = not complaints(checks)
         force = force or healthy != self._said_healthy
         self._said_healthy = healthy
         if force or time.monotonic() - self._wrote_s >= _HEALTH_EVERY_S:

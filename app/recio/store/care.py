@@ -6,15 +6,13 @@ No trade waits for any of it: EXPLAIN never runs the statement, VACUUM and REIND
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import psycopg2
 
-from recio.store.db import Database
+from recio.store.db import Database, DatabaseGone
 
-__all__ = ["CareError", "broken_indexes", "explain", "reindex", "slow_statements", "vacuum"]
+__all__ = ["CareError", "explain", "reindex", "vacuum"]
 
-Row = dict[str, Any]
 _PLANNABLE = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH)\b", re.IGNORECASE)
 # pg_stat_statements puts $n for every constant, also where SQL wants a literal: interval '1 s' became interval $1.
 _TYPED = re.compile(r"\b(interval|timestamptz|timestamp|date|time)\s+(\$\d+)", re.IGNORECASE)
@@ -31,25 +29,11 @@ class CareError(RuntimeError):
     """What was asked for cannot be done; says why and what can."""
 
 
-def slow_statements(maintenance: Database, database: str, most: int = 10) -> list[Row]:
-    """The statements that took the most time since the statistics began: query_id, calls, mean_ms, max_ms, total_s, role, query.
-
-    ``maintenance`` is a superuser's connection to the database `postgres`, where pg_stat_statements lives.
-    """
-    return maintenance.all(
-        "SELECT queryid::text AS query_id, calls, round(mean_exec_time::numeric, 2)::float8 AS mean_ms,"
-        " round(max_exec_time::numeric, 1)::float8 AS max_ms, round((total_exec_time / 1000)::numeric, 1)::float8 AS total_s,"
-        " pg_get_userbyid(userid)::text AS role, regexp_replace(query, '\\s+', ' ', 'g') AS query FROM public.pg_stat_statements"
-        " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = %s) AND query !~* 'password|secret|token'"
-        " ORDER BY total_exec_time DESC LIMIT %s",
-        (database, most),
-    )
-
-
 def explain(maintenance: Database, db: Database, query_id: str) -> list[str]:
     """The plan PostgreSQL makes for a statement whatever its values are, line by line; the statement is not run.
 
-    ``db`` is a connection to the desk's database with the right to read its tables.
+    ``maintenance`` is a superuser's connection to the database `postgres`, where pg_stat_statements lives; ``db`` one to the desk's
+    database with the right to read its tables.
     """
     found = maintenance.one("SELECT query FROM public.pg_stat_statements WHERE queryid::text = %s", (query_id,))
     if found is None:
@@ -62,6 +46,8 @@ def explain(maintenance: Database, db: Database, query_id: str) -> list[str]:
     while True:
         try:
             return _planned(db, text, types)
+        except DatabaseGone:
+            raise
         except psycopg2.Error as failure:
             untyped = _UNTYPED.search(str(failure))
             if untyped and types[int(untyped[1]) - 1] == "unknown":  # a value only shown, not compared: any type does
@@ -84,11 +70,14 @@ def _planned(db: Database, text: str, types: list[str]) -> list[str]:
 
 
 def _table(db: Database, name: str) -> str:
-    row = db.one(
-        "SELECT format('%%I.%%I', n.nspname, c.relname) AS quoted FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.oid = to_regclass(%s) AND c.relkind IN ('r', 'p', 'm')",
-        (name,),
-    )
+    try:
+        row = db.one(
+            "SELECT format('%%I.%%I', n.nspname, c.relname) AS quoted FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.oid = to_regclass(%s) AND c.relkind IN ('r', 'p', 'm')",
+            (name,),
+        )
+    except psycopg2.ProgrammingError:  # nothing that could be a name
+        row = None
     if row is None:
         raise CareError(f"there is no table {name}; name it with its schema, as users.trades_0001")
     return str(row["quoted"])
@@ -97,14 +86,6 @@ def _table(db: Database, name: str) -> str:
 def vacuum(db: Database, table: str | None = None) -> None:
     """VACUUM (ANALYZE) of one table, or of all."""
     db.run(f"VACUUM (ANALYZE) {_table(db, table) if table else ''}".rstrip())
-
-
-def broken_indexes(db: Database) -> list[str]:
-    """Indexes that an interrupted concurrent build left: they are written to, and never read."""
-    rows = db.all(
-        "SELECT indexrelid::regclass::text AS name FROM pg_index WHERE NOT indisvalid AND indisready ORDER BY 1"
-    )
-    return [row["name"] for row in rows]
 
 
 def reindex(db: Database, table: str) -> float:

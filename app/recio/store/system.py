@@ -204,8 +204,9 @@ def save_readings(db: Database, figures: Row, traffic: Row, counters: Row) -> No
     )
 
 
-def slow_statements(db: Database, database: str) -> list[Row] | None:
-    """The ten statements of ``database`` that took most time, normalised (no values in them); None where nobody counts them.
+def slow_statements(db: Database, database: str, most: int = 10, length: int = 300) -> list[Row] | None:
+    """The statements of ``database`` that took most time, normalised (no values in them) and cut to ``length`` characters; None where
+    nobody counts them.
 
     ``db`` is a connection to the maintenance database: the extension lives there, so that no backup carries it.
     """
@@ -216,12 +217,13 @@ def slow_statements(db: Database, database: str) -> list[Row] | None:
     if not has or not has["there"]:
         return None
     return db.all(
-        "SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), 300) AS query, calls, pg_get_userbyid(userid)::text AS role,"
+        "SELECT queryid::text AS query_id, left(regexp_replace(query, '\\s+', ' ', 'g'), %s) AS query, calls,"
+        " pg_get_userbyid(userid)::text AS role,"
         " round(mean_exec_time::numeric, 2)::float8 AS mean_ms, round(max_exec_time::numeric, 1)::float8 AS max_ms,"
         " round(total_exec_time::numeric, 0)::float8 AS total_ms FROM public.pg_stat_statements"
         " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = %s) AND query !~* 'password|secret|token'"
-        " ORDER BY total_exec_time DESC LIMIT 10",
-        (database,),
+        " ORDER BY total_exec_time DESC LIMIT %s",
+        (length, database, most),
     )
 
 

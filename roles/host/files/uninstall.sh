@@ -11,7 +11,10 @@ systemctl disable --now recio.target >/dev/null 2>&1
 systemctl stop 'recio-*.service' >/dev/null 2>&1
 systemctl disable --now recio-firewall.service >/dev/null 2>&1
 systemctl disable --now recio-quotas.service >/dev/null 2>&1
-command -v quotaoff >/dev/null && quotaoff -P -a >/dev/null 2>&1
+# Our limits alone: the file system may hold somebody else's quotas too.
+for project in $(sed -n 's/^setquota -P \([0-9]*\) .*/\1/p' /usr/local/lib/recio/quotas.sh 2>/dev/null); do
+    setquota -P "$project" 0 0 0 0 "$(findmnt --noheadings --output TARGET --target /var/lib/recio)" 2>/dev/null
+done
 systemctl disable --now recio-off-host.path recio-off-host.timer >/dev/null 2>&1
 nft delete table inet recio 2>/dev/null
 # The kernel's rules outlive the package that loaded them.

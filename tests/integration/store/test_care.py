@@ -61,7 +61,7 @@ def test_indexes_are_built_anew_beside_a_writer(db: Database, cluster: Cluster) 
     assert not writer.is_alive()
     found = db.one(f"SELECT count(*) AS n FROM {TABLE} WHERE id >= 1000000000 AND word = 'new'")
     assert found and found["n"] == writer.written
-    assert care.broken_indexes(db) == []
+    assert not db.all("SELECT 1 AS one FROM pg_index WHERE NOT indisvalid")
 
 
 def test_what_an_interrupted_build_left_goes_with_the_next(db: Database, cluster: Cluster) -> None:
@@ -92,6 +92,6 @@ def test_vacuum_gives_dead_rows_back(db: Database) -> None:
 @pytest.mark.parametrize("work", [care.vacuum, care.reindex])
 @pytest.mark.parametrize("name", ["users.nothing", "care_words; DROP TABLE system.care", "system.care_words"])
 def test_what_is_no_table_is_refused(db: Database, work: object, name: str) -> None:
-    with pytest.raises((care.CareError, psycopg2.Error), match=r"no table|invalid name"):
+    with pytest.raises(care.CareError, match="there is no table"):
         work(db, name)  # type: ignore[operator]
     assert db.one(f"SELECT count(*) AS n FROM {TABLE}")
