@@ -13,7 +13,7 @@ from recio.store import mode_queries
 from recio.web.desk import desk_of
 from recio.web.exchange_keys import ask_to_remove, ask_to_set, known_keys
 from recio.web.routes import api
-from recio.web.wire import json_response
+from recio.web.wire import json_response, milliseconds
 
 __all__ = ["router"]
 
@@ -37,7 +37,7 @@ def get_exchange(request: Request) -> Response:
     at = signed["signed_call_at"] if signed else None
     return json_response({
         "mode": desk.settings.mode, "rest_url": desk.settings.kalshi.rest_url,
-        "signed_call_at_ms": round(at.timestamp() * 1000) if at else None, "keys": known_keys(desk),
+        "signed_call_at_ms": milliseconds(at) if at else None, "keys": known_keys(desk),
     })  # fmt: skip
 
 

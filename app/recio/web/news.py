@@ -21,11 +21,14 @@ OVERLAP_MS = 30_000
 
 
 def items(trades: Sequence[Row], incidents: Sequence[Row], since_ms: int) -> list[dict[str, Any]]:
-    """The items after ``since_ms``, oldest first: key, at_ms, kind (fill, close, error, stop, incident), tone, text, href."""
-    found = [item for row in trades if (item := _trade(row)) is not None]
-    for row in incidents:
+    """The items after ``since_ms``, oldest first: key, at_ms, kind (fill, close, error, stop, incident), tone, text, href.
+
+    The rows come newest first, as the store gives them. Of one millisecond, what was written first stays first.
+    """
+    found = [item for row in reversed(trades) if (item := _trade(row)) is not None]
+    for row in reversed(incidents):
         found += _incident(row, since_ms)
-    return sorted(found, key=lambda item: (item["at_ms"], item["key"]))
+    return sorted(found, key=lambda item: item["at_ms"])
 
 
 def _trade(row: Row) -> dict[str, Any] | None:

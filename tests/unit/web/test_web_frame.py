@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -56,6 +56,20 @@ def test_an_exit_by_hand_is_no_news_and_an_incident_is_two() -> None:
     assert [i["key"] for i in items([], [row], 0)] == ["i1", "c1"]
     assert [i["key"] for i in items([], [row], opened_ms)] == ["c1"]
     assert [i["key"] for i in items([], [row | {"closed_at": None}], opened_ms - 1)] == ["i1"]
+
+
+def test_of_one_millisecond_what_was_written_first_stays_first() -> None:
+    """Sorted by key, "c1" (over) came before "i1" (opened) and entry 10 before entry 9, whenever times were the same."""
+    half_ms = timedelta(microseconds=500)
+    row = {
+        "incident_id": 1, "severity": "warning", "opened_at": NOON + 3 * half_ms, "closed_at": NOON + 5 * half_ms,
+        "cause": "x.", "action": "",
+    }  # fmt: skip
+    found = items([], [row], 0)
+    assert found[0]["at_ms"] == found[1]["at_ms"], "1.5 and 2.5 ms are both 2 when rounded"
+    assert [i["key"] for i in found] == ["i1", "c1"]
+    one_transaction = [trade_row(event_id=10, kind="trade_closed"), trade_row(event_id=9)]
+    assert [i["key"] for i in items(one_transaction, [], 0)] == ["e9", "e10"]
 
 
 @given(st.lists(st.tuples(st.integers(1, 10_000), st.integers(0, 100_000)), unique_by=lambda pair: pair[0]))
