@@ -18,7 +18,10 @@ from recio.trading.ledger import Fill, fold_fills, settle
 __all__ = ["canary"]
 
 _SERIES = "KXBTCSIM"
-_LEFT_MIN_S = 12.0
+# A deploy waits for this trade to settle, so it takes the market that closes first of those it can still buy. Late in a
+# market's life, with most of its settlement minute known, prices are far from the middle; they settle no less right.
+_LEFT_MIN_S = 8.0
+_ASK_MIN_E4, _ASK_MAX_E4 = 300, 9500
 Row = dict[str, Any]
 
 
@@ -57,28 +60,24 @@ def canary(
 
 
 def _buy(db: Database, settings: Settings, said: str) -> tuple[int | None, str]:
-    """Buy one contract of the side most likely to be there, three cents over its ask at most."""
-    table = db.one(
-        "SELECT * FROM live_data.strike_tables WHERE series_ticker = %s AND close_time > now() + %s * interval '1 s'"
-        " AND built_at > now() - interval '5 s' ORDER BY close_time LIMIT 1",
+    """Buy one contract on the market that closes first, of the side nearest to even, three cents over its ask at most."""
+    tables = db.all(
+        "SELECT rows FROM live_data.strike_tables WHERE series_ticker = %s AND close_time > now() + %s * interval '1 s'"
+        " AND built_at > now() - interval '5 s' ORDER BY close_time",
         (_SERIES, _LEFT_MIN_S),
     )
-    rows = [
-        (row, side, row[f"{side}_ask_e4"])
-        for row in (table["rows"] if table else [])
-        for side in ("yes", "no")
-        if row[f"{side}_ask_e4"] is not None and 1500 <= row[f"{side}_ask_e4"] <= 8500
-    ]
-    if not rows:
-        return None, _tell(said, f"no {_SERIES} market with a price between 15c and 85c yet")
-    row, side, ask = min(rows, key=lambda found: abs(found[2] - 5000))
+    found = next((choices for table in tables if (choices := _choices(table["rows"]))), None)
+    if found is None:
+        cents = f"{_ASK_MIN_E4 / 100:.0f}c and {_ASK_MAX_E4 / 100:.0f}c"
+        return None, _tell(said, f"no {_SERIES} market with a price between {cents} yet")
+    ask, market, side = min(found, key=lambda choice: abs(choice[0] - 5000))
     ticket = submit_open(
         db,
         user_id=settings.user_id,
         mode=settings.mode,
         key=f"canary-{uuid.uuid4()}",
         source="canary",
-        market_ticker=row["market_ticker"],
+        market_ticker=market,
         side=side,
         count_e2=100,
         limit_price_e4=ask + 300,
@@ -88,6 +87,16 @@ def _buy(db: Database, settings: Settings, said: str) -> tuple[int | None, str]:
         return int(decided["trade_id"]), said
     time.sleep(1.0)
     return None, _tell(said, f"ticket {decided['state']}: {decided['reason']}")
+
+
+def _choices(rows: list[Row]) -> list[tuple[int, str, str]]:
+    """What can be bought of a table's rows: (ask in 1/10,000 dollar, market, side)."""
+    return [
+        (row[f"{side}_ask_e4"], row["market_ticker"], side)
+        for row in rows
+        for side in ("yes", "no")
+        if row[f"{side}_ask_e4"] is not None and _ASK_MIN_E4 <= row[f"{side}_ask_e4"] <= _ASK_MAX_E4
+    ]
 
 
 def _never_sent(db: Database, trade_id: int) -> bool:

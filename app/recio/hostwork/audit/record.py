@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,11 +93,13 @@ class Audit:
     # ------------------------------------------------------------------ looking
     def _present(self, known: Mapping[str, Entry]) -> tuple[dict[str, Entry], packages.Packages]:
         """Everything as it is now. ``known`` that no place gives any more (a program that lost its setuid bit) is looked at too."""
-        found = scan(self._root, (*places.OURS, *places.OTHERS)) | accounts(self._root)
-        for path in privileged_programs(self._root):
-            if (name := name_of(self._root, path)) not in found and (entry := entry_of(path)):
-                found[name] = entry
-        for name, missing in packages.differing(self._verify()).items():
+        with ThreadPoolExecutor(1) as beside:  # dpkg sums its own files meanwhile
+            verified = beside.submit(self._verify)
+            found = scan(self._root, (*places.OURS, *places.OTHERS)) | accounts(self._root)
+            for path in privileged_programs(self._root):
+                if (name := name_of(self._root, path)) not in found and (entry := entry_of(path)):
+                    found[name] = entry
+        for name, missing in packages.differing(verified.result()).items():
             if missing:
                 found.setdefault(printable(name), Entry("missing"))
             else:

@@ -39,11 +39,13 @@ def watched(root: Path, patterns: Iterable[str]) -> Iterator[Path]:
 
 def name_of(root: Path, path: Path) -> str:
     """The absolute path on the host whose / is ``root``."""
-    return "/" + printable(str(path.relative_to(root)))
+    return printable("/" + str(path)[len(str(root)) :].lstrip("/"))
 
 
 def printable(text: str) -> str:
     """Without bytes that are no UTF-8 and without signs that would break a line: a file's name may hold both, to hide or to disturb."""
+    if text.isprintable():  # as nearly every name is
+        return text
     known = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in known)
 
