@@ -102,7 +102,12 @@ STEPS = (
         ("host.xml", "faults.xml", "power.xml", "drill.xml"),
     ),
     # After the integration tests: beside them and the other host a browser would be too slow to be judged.
-    Step("browser", "browser tests", ("python", "scripts/verify_host.py", "--apart", "browser"), ("browser.xml",)),
+    Step(
+        "browser",
+        "browser tests, uninstall",
+        ("python", "scripts/verify_host.py", "--apart", "browser"),
+        ("browser.xml", "uninstall.xml"),
+    ),
     Step(
         "machine",
         "molecule vm",

@@ -3,7 +3,8 @@
 
 With ``--whole`` it is tried to its end: its own tests, a short chaos, the fault matrix (without what is marked ``long``), reboot and power
 cut, while a fresh host is made; then it is lost with its disk, and the fresh one comes back from the copy on another machine.
-With ``--apart browser`` a host is made for that suite alone, and removed: a browser works, and would disturb what measures times.
+With ``--apart browser`` a host is made for that suite alone: a browser works, and would disturb what measures times. At its end the
+appliance is uninstalled from it, and the host compared with what it was before.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from trialhost import place
+import trial
+from trialhost import place, state
 from trialhost.place import write_json
 
 PROJECT = place.PROJECT
@@ -36,6 +38,7 @@ SUITES = {
     "faults": ["tests/faults", "-s"],
     "power": ["tests/host/test_power.py", "-s"],
     "drill": ["tests/host/test_recover_drill.py", "-s"],
+    "uninstall": ["tests/host/test_uninstall.py"],
 }  # fmt: skip
 PAGES, SECOND = "pages", "second"  # the page's host; the fresh one of the drill
 CHAOS = ("--seed", "20261129", "--minutes", "3")
@@ -89,8 +92,15 @@ def keep_journal(name: str) -> None:
     subprocess.run(["/bin/bash", "molecule/default/keep_journal.sh", name], cwd=PROJECT, check=False)
 
 
+def bare(name: str) -> Path:
+    """A fresh host as Debian leaves it; gives the file that says what it is made of."""
+    kept = REPORTS / f"{name}-bare.json"
+    write_json(kept, state.taken(trial.up(name)))
+    return kept
+
+
 def made(name: str, own: dict[str, str]) -> place.Host | None:
-    """A fresh host with the appliance on it; None, after having said so, when it could not be made."""
+    """A host with the appliance on it; None, after having said so, when it could not be made."""
     done = subprocess.run([sys.executable, "scripts/up.py", "--name", name], cwd=PROJECT, env=own, check=False)
     host = place.find(name)
     if done.returncode or host is None:
@@ -106,11 +116,15 @@ def removed(name: str) -> None:
 
 
 def apart(suite: str) -> int:
-    """Make a host for one suite, and remove it."""
+    """Make a host for one suite, take the appliance from it, and remove it."""
     own = own_environment()
     try:
+        before = bare(PAGES)
         host = made(PAGES, own)
-        return 1 if host is None else run(suite, host.summary, base=own)
+        if host is None:
+            return 1
+        codes = [run(suite, host.summary, base=own)]
+        return max(*codes, run("uninstall", host.summary, base=own, RECIO_TRIAL_BARE=str(before)))
     finally:
         removed(PAGES)
 

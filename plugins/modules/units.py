@@ -39,11 +39,19 @@ class Units:
         """name -> properties, in one call."""
         if not names:
             return {}
-        code, out, err = self.module.run_command(["systemctl", "show", "--property", ",".join(PROPERTIES), *names])
-        if code:
-            self.module.fail_json(msg=f"systemd does not answer on this host: {err.strip()}")
-        blocks = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in out.split("\n\n")]
-        return dict(zip(names, blocks, strict=False))
+        for _attempt in range(3):  # a very busy systemd was seen to leave one out
+            code, out, err = self.module.run_command(["systemctl", "show", "--property", ",".join(PROPERTIES), *names])
+            blocks = [
+                dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in out.split("\n\n")
+            ]
+            if code == 0 and len(blocks) == len(names):
+                return dict(zip(names, blocks, strict=True))
+        self.module.fail_json(
+            msg="systemd does not answer for all of {}: {}".format(
+                ", ".join(names), err.strip() or out.strip() or "nothing"
+            )
+        )
+        return {}
 
     def call(self, verb, names):
         if not names:

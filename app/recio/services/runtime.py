@@ -228,10 +228,11 @@ def run(kind: type[Worker]) -> int:
         ) as gone:  # the last: no key to sign with
             why = " ".join(str(gone).split())[:300]
             log.warning("no session", service=kind.name, why=why, retry_s=loop.retry_s)
-            until_s = time.monotonic() + loop.retry_s
+            # Between half and all of it, or twelve services would come back to a slow server in the same instant, again and again.
+            until_s = time.monotonic() + loop.retry_s * (0.5 + os.urandom(1)[0] / 510)
             while not loop.stopping and time.monotonic() < until_s:
                 loop.say([Check("key" if isinstance(gone, SettingsError) else "database", False, why)])
-                loop.wait([], min(1.0, loop.retry_s))
+                loop.wait([], min(1.0, max(0.0, until_s - time.monotonic())))
             loop.retry_s = min(loop.retry_s * 2, _RETRY_MOST_S)
     sd_notify("STOPPING=1")
     log.info("stopped", service=kind.name)

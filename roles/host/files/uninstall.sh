@@ -16,6 +16,7 @@ for project in $(sed -n 's/^setquota -P \([0-9]*\) .*/\1/p' /usr/local/lib/recio
     setquota -P "$project" 0 0 0 0 "$(findmnt --noheadings --output TARGET --target /var/lib/recio)" 2>/dev/null
 done
 systemctl disable --now recio-off-host.path recio-off-host.timer >/dev/null 2>&1
+systemctl stop 'recio-*.path' 'recio-*.timer' >/dev/null 2>&1
 nft delete table inet recio 2>/dev/null
 # The kernel's rules outlive the package that loaded them.
 if ours auditd; then auditctl -D >/dev/null 2>&1; auditctl -e 0 >/dev/null 2>&1; fi
@@ -42,7 +43,7 @@ fi
 users=$(awk '$1 == "u" {print $2}' /etc/sysusers.d/recio.conf 2>/dev/null)
 say "files"
 rm -rf /etc/systemd/system/recio.target /etc/systemd/system/recio-*.service /etc/systemd/system/recio-*.service.d /etc/systemd/system/recio-*.slice \
-    /etc/systemd/system/recio-off-host.path /etc/systemd/system/recio-off-host.timer \
+    /etc/systemd/system/recio-*.path /etc/systemd/system/recio-*.timer \
     /etc/systemd/system/postgresql@.service.d/recio.conf /etc/systemd/system/caddy.service.d/recio.conf \
     /etc/sysusers.d/recio.conf /etc/tmpfiles.d/recio.conf /etc/security/limits.d/90-recio.conf /etc/sysctl.d/90-recio.conf \
     /etc/systemd/journald.conf.d/90-recio.conf /etc/logrotate.d/recio /etc/cron.d/recio-backup /etc/cron.d/recio-model /etc/ssh/sshd_config.d/40-recio.conf /etc/modprobe.d/recio.conf \
@@ -50,7 +51,7 @@ rm -rf /etc/systemd/system/recio.target /etc/systemd/system/recio-*.service /etc
     /etc/apt/apt.conf.d/52recio /etc/needrestart/conf.d/recio.conf /etc/postgresql-common/createcluster.d/recio.conf \
     /etc/pgbackrest.conf /usr/local/bin/recio /usr/local/lib/recio /opt/recio /run/recio /run/recio-manifest.lock /var/backups/recio
 for folder in /etc/systemd/system/auditd.service.d /etc/systemd/system/audit-rules.service.d /etc/systemd/system/postgresql@.service.d /etc/systemd/system/caddy.service.d /etc/systemd/journald.conf.d \
-    /etc/needrestart/conf.d /etc/needrestart /etc/sysusers.d; do
+    /etc/needrestart/conf.d /etc/needrestart /etc/sysusers.d /etc/modprobe.d; do
     rmdir "$folder" 2>/dev/null
 done
 ours auditd || augenrules --load >/dev/null 2>&1
@@ -63,6 +64,8 @@ if [ -s "$records" ]; then
         say "left: the packages this product brought, because these need them: $others"
     else
         say "packages: $(wc -l <"$records")"
+        # Its package does not stop it, so that it would outlive its own files.
+        if ours unattended-upgrades; then systemctl stop unattended-upgrades.service >/dev/null 2>&1; fi
         # shellcheck disable=SC2086 # one word each
         apt-get -qq -y -o DPkg::Lock::Timeout=300 purge $packages >/dev/null || { echo "apt-get purge failed; run this again" >&2; exit 1; }
         # Debian leaves a purged package's users and groups behind.
@@ -70,9 +73,33 @@ if [ -s "$records" ]; then
             if ours "${pair%:*}"; then userdel "${pair#*:}" 2>/dev/null; groupdel "${pair#*:}" 2>/dev/null; fi
         done
         while read -r package; do rm -f "/var/cache/apt/archives/${package}_"*.deb; done <"$records"
-        if ours caddy; then rm -rf /var/lib/caddy /etc/caddy /var/log/caddy; fi
+        # In root's home an earlier release's check of the configuration left an authority that nobody trusts.
+        if ours caddy; then rm -rf /var/lib/caddy /etc/caddy /var/log/caddy /root/.local/share/caddy /root/.config/caddy; fi
+        rmdir /root/.local/share /root/.local /root/.config /root/.step 2>/dev/null
         if ours postgresql-common; then rm -rf /var/lib/postgresql /etc/postgresql /etc/postgresql-common /var/log/postgresql; fi
     fi
+fi
+
+# The root file system's line as it was, from the copy the first deploy made; what a person wrote into fstab since stays.
+root_line() { awk '$1 !~ /^#/ && $2 == "/" {print; exit}' "$1"; }
+first=$(ls -tr /etc/fstab.*~ 2>/dev/null | head -n 1)
+if [ -n "$first" ]; then
+    was=$(root_line "$first") now=$(root_line /etc/fstab)
+    case "$now" in *noatime*)
+        if [ -n "$was" ] && [ "${was%%[[:space:]]*}" = "${now%%[[:space:]]*}" ]; then
+            say "fstab: the root file system's line as it was"
+            LINE=$was awk '!done && $1 !~ /^#/ && $2 == "/" {print ENVIRON["LINE"]; done = 1; next} {print}' /etc/fstab >/etc/fstab.recio-uninstall
+            if findmnt --verify --tab-file /etc/fstab.recio-uninstall >/dev/null 2>&1; then
+                chmod 644 /etc/fstab.recio-uninstall && mv /etc/fstab.recio-uninstall /etc/fstab
+                case "$was" in *noatime*) ;; *) mount -o remount,relatime / 2>/dev/null ;; esac
+            else
+                rm -f /etc/fstab.recio-uninstall
+                say "left: noatime in /etc/fstab, since the line of $first is not one the host could boot with"
+            fi
+        fi
+        ;;
+    esac
+    for copy in /etc/fstab.*~; do cmp -s "$copy" /etc/fstab && rm -f "$copy"; done
 fi
 
 say "users: $(echo $users | wc -w)"
@@ -83,5 +110,5 @@ systemctl daemon-reload
 systemctl reset-failed >/dev/null 2>&1
 systemctl restart systemd-journald.service
 systemctl try-reload-or-restart ssh.service
-say "left: the mount option noatime and kernel settings in force, until the next boot or your own change"
+say "left: kernel settings in force, until the next boot"
 exit 0
