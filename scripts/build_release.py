@@ -8,6 +8,7 @@ requirements.txt (the lock) and wheelhouse/. The host needs no index: everything
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -147,6 +149,19 @@ def prune(newest: Path) -> None:
         old.with_name(old.name + ".tar").unlink(missing_ok=True)  # packed by the deploy
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """One build at a time in this project: two deploys that begin together would each remove what the other has half built."""
+    RELEASES.mkdir(parents=True, exist_ok=True)
+    with (RELEASES / ".lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another build is under way in this project; waiting for its end", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def main() -> int:
     """Read the target from the command line, build, print the folder."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -154,7 +169,8 @@ def main() -> int:
     parser.add_argument("--arch", choices=["x86_64", "aarch64"], default=platform.machine(), help="the host's machine")
     arguments = parser.parse_args()
     try:
-        print(build(arguments.python, arguments.arch))
+        with alone():
+            print(build(arguments.python, arguments.arch))
     except ReleaseError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
