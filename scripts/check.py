@@ -112,7 +112,7 @@ STEPS = (
         "machine",
         "molecule vm",
         ("molecule", "test", "--scenario-name=vm", "--no-command-borders"),
-        ("machine.xml",),
+        ("machine.xml", "uninstalled.xml"),
     ),
 )
 GROUPS = ("lint", "pytest", "molecule", "browser", "machine")

@@ -39,10 +39,11 @@ SUITES = {
     "power": ["tests/host/test_power.py", "-s"],
     "drill": ["tests/host/test_recover_drill.py", "-s"],
     "uninstall": ["tests/host/test_uninstall.py"],
+    "uninstalled": ["tests/host/machine/test_uninstalled.py"],
 }  # fmt: skip
 PAGES, SECOND = "pages", "second"  # the page's host; the fresh one of the drill
 CHAOS = ("--seed", "20261129", "--minutes", "3")
-ON = {place.CONTAINER: ("host", "browser", "faults", "power"), place.VM: ("machine",)}
+ON = {place.CONTAINER: ("host", "browser", "faults", "power"), place.VM: ("machine", "uninstalled")}
 
 
 def own_environment() -> dict[str, str]:

@@ -56,6 +56,7 @@ for folder in /etc/systemd/system/auditd.service.d /etc/systemd/system/audit-rul
 done
 ours auditd || augenrules --load >/dev/null 2>&1
 
+if [ -e /etc/caddy/Caddyfile ] && ! ours caddy; then say "left: /etc/caddy/Caddyfile is this product's; put your own back"; fi
 if [ -s "$records" ]; then
     # What another package, installed since, needs must stay: remove nothing that would take others along.
     packages=$(tr '\n' ' ' <"$records")
