@@ -19,13 +19,17 @@ def test_the_slow_statements_are_named_and_each_has_a_plan(remote: Remote) -> No
     ]
     assert len(queries) > 10
     script = "; ".join(f"echo '#{row['query_id']}'; recio db explain -- {row['query_id']} 2>&1" for row in queries)
-    unplanned = []
-    for block in remote.out(script).split("#")[1:]:
-        number, _, plan = block.partition("\n")
-        if "cost=" not in plan:
-            unplanned.append((number, plan.strip()))
+    plans = {}
+    for block in remote.out(f"{script}; true").split("\n#"):
+        number, _, plan = block.lstrip("#").partition("\n")
+        plans[number] = plan.strip()
+    unplanned = [
+        (row["role"], row["query"], plan) for row in queries if "cost=" not in (plan := plans[row["query_id"]])
+    ]
     print(f"\n{len(queries) - len(unplanned)} of {len(queries)} statements have a plan", *unplanned, sep="\n")
-    assert not unplanned
+    # What other programs asked, these tests too, may be what nobody can plan without its values; then that is said.
+    assert not [one for one in unplanned if one[0] != "postgres"]
+    assert all("without its values" in plan for _role, _query, plan in unplanned)
 
 
 def statement(remote: Remote) -> dict[str, Any]:

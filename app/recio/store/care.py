@@ -23,6 +23,8 @@ _PREPARED = re.compile(
     r"^\s*PREPARE\s+\w+\s*(?:\([^()]*\)\s*)?AS\s+", re.IGNORECASE
 )  # what is executed again and again is known so
 _UNTYPED = re.compile(r"data type of parameter \$(\d+)")
+_BETWEEN_TWO = "operator is not unique: unknown"  # 1 + 2 became $5 + $6, and nothing says what is added
+_SUM = re.compile(r"\$(\d+)\s*[-+*/%]\s*\$(\d+)")
 
 
 class CareError(RuntimeError):
@@ -53,10 +55,20 @@ def explain(maintenance: Database, db: Database, query_id: str) -> list[str]:
             if untyped and types[int(untyped[1]) - 1] == "unknown":  # a value only shown, not compared: any type does
                 types[int(untyped[1]) - 1] = "text"
                 continue
+            if _BETWEEN_TWO in str(failure) and (sums := _sums(text, types)):
+                for number in sums:
+                    types[number - 1] = "integer"
+                continue
             raise CareError(
-                f"PostgreSQL cannot plan statement {query_id} without its values: {str(failure).strip()}; "
+                f"PostgreSQL cannot plan statement {query_id} without its values: {str(failure).splitlines()[0]}; "
                 "put values for its $1, $2, … and use EXPLAIN in psql"
             ) from failure
+
+
+def _sums(text: str, types: list[str]) -> set[int]:
+    """The places that are calculated with one another and have no type yet."""
+    pairs = {int(number) for pair in _SUM.findall(text) for number in pair}
+    return {number for number in pairs if types[number - 1] == "unknown"}
 
 
 def _planned(db: Database, text: str, types: list[str]) -> list[str]:

@@ -83,7 +83,9 @@ fi
 
 # The root file system's line as it was, from the copy the first deploy made; what a person wrote into fstab since stays.
 root_line() { awk '$1 !~ /^#/ && $2 == "/" {print; exit}' "$1"; }
-first=$(ls -tr /etc/fstab.*~ 2>/dev/null | head -n 1)
+copies='/etc/fstab.[0-9]*.[0-9]*-*-*@*:*:*~' # as Ansible names them
+# shellcheck disable=SC2086 # a pattern
+first=$(ls -tr $copies 2>/dev/null | head -n 1)
 if [ -n "$first" ]; then
     was=$(root_line "$first") now=$(root_line /etc/fstab)
     case "$now" in *noatime*)
@@ -100,7 +102,7 @@ if [ -n "$first" ]; then
         fi
         ;;
     esac
-    for copy in /etc/fstab.*~; do cmp -s "$copy" /etc/fstab && rm -f "$copy"; done
+    for copy in $copies; do cmp -s "$copy" /etc/fstab && rm -f "$copy"; done
 fi
 
 say "users: $(echo $users | wc -w)"
@@ -108,7 +110,7 @@ for user in $users; do userdel "$user" 2>/dev/null; groupdel "$user" 2>/dev/null
 groupdel recio 2>/dev/null
 rm -rf /etc/recio /var/lib/recio /var/cache/recio-earlier-packages
 systemctl daemon-reload
-systemctl reset-failed >/dev/null 2>&1
+systemctl reset-failed 'recio-*' 'postgresql*' 'caddy*' 'auditd*' >/dev/null 2>&1
 systemctl restart systemd-journald.service
 systemctl try-reload-or-restart ssh.service
 say "left: kernel settings in force, until the next boot"

@@ -95,3 +95,34 @@ def test_what_is_no_table_is_refused(db: Database, work: object, name: str) -> N
     with pytest.raises(care.CareError, match="there is no table"):
         work(db, name)  # type: ignore[operator]
     assert db.one(f"SELECT count(*) AS n FROM {TABLE}")
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        f"SELECT substr(word, $1 + $2) FROM {TABLE} WHERE id = $3",
+        f"PREPARE hot_7 AS SELECT word, $2 FROM {TABLE} WHERE id = $1 AND now() > $3::timestamptz - interval $4 * ($5 - $6)",
+        f"INSERT INTO {TABLE} VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    ],
+)
+def test_a_recorded_statement_has_a_plan_without_its_values(db: Database, recorded: str) -> None:
+    """As pg_stat_statements keeps it, which no longer knows what its constants were; on the host the extension itself is asked."""
+    db.run("CREATE TABLE IF NOT EXISTS public.pg_stat_statements (queryid bigint, query text)")
+    try:
+        db.run("INSERT INTO public.pg_stat_statements VALUES (-7, %s)", (recorded,))
+        plan = "\n".join(care.explain(db, db, "-7"))
+        assert "cost=" in plan and "care" in plan
+    finally:
+        db.run("DROP TABLE public.pg_stat_statements")
+
+
+def test_what_has_no_plan_is_said(db: Database) -> None:
+    db.run("CREATE TABLE public.pg_stat_statements (queryid bigint, query text)")
+    try:
+        db.run("INSERT INTO public.pg_stat_statements VALUES (1, 'SELECT $1 -> $2'), (2, 'VACUUM')")
+        with pytest.raises(care.CareError, match=r"cannot plan statement 1 without its values.*put values for its \$1"):
+            care.explain(db, db, "1")
+        with pytest.raises(care.CareError, match="it is no query"):
+            care.explain(db, db, "2")
+    finally:
+        db.run("DROP TABLE public.pg_stat_statements")
