@@ -12,7 +12,7 @@ from injury import Injury
 from remote import Remote
 from trialhost import other_release
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.timeout(1200)
 BAD = {
     "35": ("a release whose migration fails", {"migration": "CREATE TABLE system.half (x int); SELECT 1 / 0;"}, "division by zero"),
     "36": ("a release whose watchdog cannot start", {"breaking": "raise RuntimeError('a bad release')"}, "btc_price_watchdog"),
