@@ -82,7 +82,7 @@ def _look() -> State:
     manual = {words[0] for words in _said("apt-mark", "showmanual")}
     packages = _said("dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Abbrev}\n")
     running = _said(
-        "systemctl", "list-units", "--type=service,socket,timer,path,target,mount", "--state=active,failed", "--plain",
+        "systemctl", "list-units", "--type=service,socket,timer,path,slice,target,mount", "--state=active,failed", "--plain",
         "--no-legend",
     )  # fmt: skip
     return {

@@ -11,6 +11,7 @@ import tester  # of scripts/
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from desk import Answer, Desk
+from fixtures import PROJECT, play
 from remote import Remote, wait_for
 
 SIGNERS = ("kalshi_api_watchdog", "kalshi_account_sync", "trade_executor")
@@ -127,6 +128,27 @@ def test_no_key_that_was_given_is_in_any_table_log_process_archive_or_page(
         assert line not in seen, "a line of a key was found"
     assert "secret" not in remote.out("ls /run/recio/main_app")
     assert remote.host.run("ls /run/recio/key_check").rc != 0
+
+
+def test_no_secret_a_deploy_made_or_was_given_is_said_or_written_either(
+    proven: Desk, remote: Remote, facts: dict[str, str], healthy: None
+) -> None:
+    """The host's keys and the controller's secrets, in all of the above, in a deploy's most talkative words and in its first one's."""
+    here = PROJECT / "build/secrets" / facts["host"]
+    secrets = [path.read_text() for path in here.iterdir() if path.suffix != ".crt"]
+    secrets.append(
+        remote.out(
+            "cd /etc/recio/keys && find . -type f ! -name key_id ! -name '*.pem' -exec sh -c 'cat $1; echo' - {} ';'"
+        )
+    )
+    lines = {line for text in secrets for line in text.splitlines() if len(line) >= 16 and "-----" not in line}
+    assert len(lines) > 20, "the exchange's key alone has more lines"
+    said = play(facts, "site.yml", "--diff", "-vvv")
+    assert "PLAY RECAP" in said
+    first = PROJECT / "build/reports/molecule.log"  # of `make test`: from the bare host on, with --diff
+    said += first.read_text(errors="replace") if first.exists() else ""
+    seen = everywhere(remote, proven) + said
+    assert not [f"{line[:4]}…" for line in lines if line in seen]
 
 
 def test_who_checks_is_sandboxed_and_gone_afterwards(remote: Remote) -> None:

@@ -17,6 +17,7 @@ for project in $(sed -n 's/^setquota -P \([0-9]*\) .*/\1/p' /usr/local/lib/recio
 done
 systemctl disable --now recio-off-host.path recio-off-host.timer >/dev/null 2>&1
 systemctl stop 'recio-*.path' 'recio-*.timer' >/dev/null 2>&1
+systemctl stop 'recio*.slice' >/dev/null 2>&1
 nft delete table inet recio 2>/dev/null
 # The kernel's rules outlive the package that loaded them.
 if ours auditd; then auditctl -D >/dev/null 2>&1; auditctl -e 0 >/dev/null 2>&1; fi
@@ -77,7 +78,10 @@ if [ -s "$records" ]; then
         # In root's home an earlier release's check of the configuration left an authority that nobody trusts.
         if ours caddy; then rm -rf /var/lib/caddy /etc/caddy /var/log/caddy /root/.local/share/caddy /root/.config/caddy; fi
         rmdir /root/.local/share /root/.local /root/.config /root/.step 2>/dev/null
-        if ours postgresql-common; then rm -rf /var/lib/postgresql /etc/postgresql /etc/postgresql-common /var/log/postgresql; fi
+        if ours postgresql-common; then
+            systemctl stop system-postgresql.slice >/dev/null 2>&1
+            rm -rf /var/lib/postgresql /etc/postgresql /etc/postgresql-common /var/log/postgresql
+        fi
     fi
 fi
 
