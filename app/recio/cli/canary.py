@@ -44,8 +44,10 @@ def canary(
             if line != said:
                 typer.echo(f"{time.monotonic() - began_s:5.1f} s  {line}", err=True)
                 said = line
-            if trade["state"] == "error" and _never_sent(db, trade_id):
-                trade_id = None  # refused before it left this host, a book was being renewed for example: try again
+            if trade["state"] == "error" and _never_tried(db, trade_id):
+                trade_id = (
+                    None  # a book was being renewed, or the market closed while the order was on its way: try again
+                )
             elif trade["state"] == "error":
                 sys.exit(f"recio: canary: {line}; `recio trade show {trade_id}`")
             elif trade["state"] == "closed":
@@ -99,11 +101,13 @@ def _choices(rows: list[Row]) -> list[tuple[int, str, str]]:
     ]
 
 
-def _never_sent(db: Database, trade_id: int) -> bool:
-    """Whether the executor refused the trade's order itself: the exchange never heard of it."""
+def _never_tried(db: Database, trade_id: int) -> bool:
+    """Whether the exchange never judged the trade's order: the executor did not send it, or its market had just closed."""
     orders = db.all("SELECT state, reason, exchange_order_id FROM users.orders WHERE trade_id = %s", (trade_id,))
     return all(
-        o["state"] == "refused" and o["exchange_order_id"] is None and o["reason"].startswith("not sent:")
+        o["state"] == "refused"
+        and o["exchange_order_id"] is None
+        and (o["reason"].startswith("not sent:") or "MARKET_INACTIVE" in o["reason"])
         for o in orders
     )
 
