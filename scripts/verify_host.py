@@ -27,7 +27,7 @@ REPORTS = PROJECT / "build" / "reports"
 
 # A machine with a kernel of its own may be slow: there what only it can show, and what reads the contract.
 SUITES = {
-    "host": ["tests/host", "--ignore=tests/host/test_recover_drill.py", "--ignore=tests/host/test_power.py"],
+    "host": ["tests/host", *(f"--ignore=tests/host/test_{name}.py" for name in ("recover_drill", "power", "uninstall"))],
     "browser": ["tests/browser"],
     # test_enforced first: systemd 257 there forgets the traffic counters at a daemon-reload, until a unit is started again.
     "machine": [

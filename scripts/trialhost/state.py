@@ -25,13 +25,21 @@ State = dict[str, dict[str, str]]  # kind -> name -> how it is
 
 def taken(host: Host) -> State:
     """The host as it is now, contents and account lines as sums; takes two or three seconds."""
-    from trialhost import ssh
+    from trialhost import machine, ssh
     from trialhost.place import TrialError
+    from trialhost.shell import run
 
     done = ssh.run(host, f"python3 -c {shlex.quote(Path(__file__).read_text(encoding='utf-8'))}", timeout_s=300)
     if done.returncode:
         raise TrialError(f"{host.name} did not say what it is made of: {done.stderr.strip()[-500:]}")
     found: State = json.loads(done.stdout)
+    leader = machine.running_pid(host)
+    if host.boxed and leader is not None:
+        # From outside, by this machine's own nft: the host's may be gone with its package while its rules stay in force.
+        # The leader is the container's manager, in this machine's network; its child is the container's first process.
+        first = run(["pgrep", "--parent", str(leader)]).stdout.split()[0]
+        rules = run(["nsenter", "--net", f"--target={first}", "nft", "list", "ruleset"]).stdout
+        found["firewall"] = {str(number): line.strip() for number, line in enumerate(rules.splitlines())}
     return found
 
 

@@ -61,6 +61,7 @@ def test_a_bare_host_that_comes_back(facts: dict[str, str]) -> None:
     bare: State = json.loads(Path(BARE).read_text())
     deployed = state(facts)
     assert "/etc/recio" not in bare["files"] and "/etc/recio" in deployed["files"], "there is something to remove"
+    assert deployed["firewall"] and bare["ports"] and bare["packages"], "what is compared was seen"
     assert "recio_operator" not in str(bare["accounts"]) and len(list(differences(bare, deployed))) > 1000
 
     refused = played(facts, "playbooks/uninstall.yml")
