@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -26,17 +27,19 @@ REPORTS = PROJECT / "build" / "reports"
 
 @dataclasses.dataclass
 class Count:
-    """Passed, failed, skipped."""
+    """Passed, failed, skipped; what failed, a line each, as far as it has a name."""
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    failures: tuple[str, ...] = ()
 
     def add(self, other: Count) -> None:
         """Sum up."""
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.failures += other.failures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,14 +125,22 @@ def read_report(path: Path) -> Count:
     """Count a JUnit file; a run that left none, or an unreadable one, has failed."""
     try:
         suites = list(ElementTree.parse(path).getroot().iter("testsuite"))  # noqa: S314 (our own file)
-    except (OSError, ElementTree.ParseError):
-        return Count(failed=1)
+    except (OSError, ElementTree.ParseError) as error:
+        return Count(failed=1, failures=(f"{path.name}: the run left no report that can be read ({error})",))
     total = Count()
     for suite in suites:
         tests, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
         failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-        total.add(Count(max(0, tests - failed - skipped), failed, skipped))
+        total.add(Count(max(0, tests - failed - skipped), failed, skipped, tuple(failures(suite))))
     return total
+
+
+def failures(suite: ElementTree.Element) -> Iterator[str]:
+    """Which of its tests failed, with the first line of why."""
+    for case in suite.iter("testcase"):
+        for how in (*case.findall("failure"), *case.findall("error")):
+            why = (how.get("message") or "").strip().partition("\n")[0]
+            yield f"{case.get('classname')}::{case.get('name')} ({how.tag}): {why[:200]}"
 
 
 def run(step: Step, log: Path | None = None) -> Count:
@@ -221,12 +232,14 @@ def main() -> int:
         if any(step.group in ("molecule", "browser", "machine") for step in chosen):
             remove_hosts()
     total = Count()
-    failures = []
+    where = []
     for name, count in counts.items():
         total.add(count)
         if count.failed:
-            failures.append(f"{name} ({count.failed})")
-    print(f"\n==> {time.monotonic() - started:.0f} s" + (f"; failed: {', '.join(failures)}" if failures else ""))
+            where.append(f"{name} ({count.failed})")
+    print(f"\n==> {time.monotonic() - started:.0f} s" + (f"; failed: {', '.join(where)}" if where else ""))
+    for line in total.failures:
+        print(f"failed: {line}")
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
     return 1 if total.failed else 0
 

@@ -42,6 +42,7 @@ SUITES = {
     "uninstalled": ["tests/host/machine/test_uninstalled.py"],
 }  # fmt: skip
 PAGES, SECOND = "pages", "second"  # the page's host; the fresh one of the drill
+MOLECULE_SETS = ("RECIO_TRIAL_NAME", "RECIO_TRIAL_OPTIONAL")  # molecule/*/molecule.yml, ansible.env
 CHAOS = ("--seed", "20261129", "--minutes", "3")
 ON = {place.CONTAINER: ("host", "browser", "faults", "power"), place.VM: ("machine", "uninstalled")}
 
@@ -49,7 +50,9 @@ ON = {place.CONTAINER: ("host", "browser", "faults", "power"), place.VM: ("machi
 def own_environment() -> dict[str, str]:
     """This process's environment without molecule's: what is run below uses the project's own ansible.cfg, as by hand."""
     return {
-        name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_", "RECIO_"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ANSIBLE_", "MOLECULE_")) and name not in MOLECULE_SETS
     }
 
 
@@ -69,21 +72,20 @@ def shown(command: list[str], log: Path, environment: Mapping[str, str]) -> int:
         return process.wait()
 
 
-def run(name: str, summary: Path, *words: str, base: dict[str, str] | None = None, **more: str) -> int:
-    """One pytest run over a suite with the host's facts in RECIO_TRIAL; ``more`` joins ``base``, or this process's environment."""
+def run(name: str, summary: Path, *words: str, **more: str) -> int:
+    """One pytest run over a suite with the host's facts in RECIO_TRIAL and ``more``, else in the project's own environment."""
     command = [
         str(PROJECT / ".venv/bin/python"), "-m", "pytest", *SUITES[name], *words, "-q", "-p", "no:cacheprovider",
         "--timeout=400", "--durations=8", f"--junitxml={REPORTS / name}.xml",
     ]  # fmt: skip
-    environment = {**(os.environ if base is None else base), "RECIO_TRIAL": str(summary), "PYTHONUNBUFFERED": "1"}
-    return shown(command, REPORTS / f"{name}.log", environment | more)
+    environment = {**own_environment(), "RECIO_TRIAL": str(summary), "PYTHONUNBUFFERED": "1", **more}
+    return shown(command, REPORTS / f"{name}.log", environment)
 
 
 def injure(host: place.Host) -> list[int]:
     """The fault matrix without its long ones, then chaos by a known seed."""
     chaos = [str(PROJECT / ".venv/bin/python"), "scripts/chaos.py", "--name", host.name, *CHAOS]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    code = shown(chaos, REPORTS / "chaos.log", environment)
+    code = shown(chaos, REPORTS / "chaos.log", {**own_environment(), "PYTHONUNBUFFERED": "1"})
     print(f"{'FAILED' if code else '1 passed:'} chaos {' '.join(CHAOS)}", flush=True)
     return [run("faults", host.summary, "-m", "not long"), run("power", host.summary), code]
 
@@ -100,9 +102,11 @@ def bare(name: str) -> Path:
     return kept
 
 
-def made(name: str, own: dict[str, str]) -> place.Host | None:
+def made(name: str) -> place.Host | None:
     """A host with the appliance on it; None, after having said so, when it could not be made."""
-    done = subprocess.run([sys.executable, "scripts/up.py", "--name", name], cwd=PROJECT, env=own, check=False)
+    done = subprocess.run(
+        [sys.executable, "scripts/up.py", "--name", name], cwd=PROJECT, env=own_environment(), check=False
+    )
     host = place.find(name)
     if done.returncode or host is None:
         print(f"FAILED the host {name} was not made (exit code {done.returncode})", flush=True)
@@ -118,31 +122,29 @@ def removed(name: str) -> None:
 
 def apart(suite: str) -> int:
     """Make a host for one suite, take the appliance from it, and remove it."""
-    own = own_environment()
     try:
         before = bare(PAGES)
-        host = made(PAGES, own)
+        host = made(PAGES)
         if host is None:
             return 1
-        codes = [run(suite, host.summary, base=own)]
-        return max(*codes, run("uninstall", host.summary, base=own, RECIO_TRIAL_BARE=str(before)))
+        codes = [run(suite, host.summary)]
+        return max(*codes, run("uninstall", host.summary, RECIO_TRIAL_BARE=str(before)))
     finally:
         removed(PAGES)
 
 
 def whole(lost: place.Host) -> list[int]:
     """The host's own tests; then it is injured while the fresh one is made: the one mostly waits, the other mostly works."""
-    own = own_environment()
     codes = [run("host", lost.summary)]
     other = threading.Thread(target=lambda: codes.extend(injure(lost)), daemon=True)
     other.start()
     try:
-        second = made(SECOND, own)
+        second = made(SECOND)
         other.join()
         keep_journal(lost.name)  # it will not be there to ask
         if second is None or len(codes) == 1:
             return [*codes, 1]
-        return [*codes, run("drill", lost.summary, base=own, RECIO_TRIAL_SECOND=str(second.summary))]
+        return [*codes, run("drill", lost.summary, RECIO_TRIAL_SECOND=str(second.summary))]
     finally:
         other.join()
         removed(SECOND)
