@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from fixtures import played
+from remote import Remote, wait_for
 
 BARE = os.environ.get("RECIO_TRIAL_BARE", "")
 pytestmark = [
@@ -30,8 +31,12 @@ MAY_DIFFER = (
     "/var/cache/apt/*.bin", "/var/lib/apt/lists/*", "/var/cache/ldconfig/aux-cache",  # caches
     "/var/log/*",  # what happened, also that this was here
     "/var/lib/systemd/*",  # when a timer ran last, the random seed
+    "/var/backups/dpkg.*", "/var/backups/apt.*", "/var/backups/alternatives.tar.*",  # Debian's own nightly copies
+    "/var/lib/apt/periodic/*", "/var/lib/apt/daily_lock",  # and its daily look for updates
     "/root/.ansible", "/root/.ansible/*",  # how whoever deployed came in
 )  # fmt: skip
+SCRATCH = "/var/tmp/recio-restore-test-*"  # recio.backup.scratch
+
 # Points in time of the boot that were reached, not programs that run.
 REACHED = "*.target"
 
@@ -57,7 +62,14 @@ def state(facts: dict[str, str]) -> State:
     return taken(host)
 
 
-def test_a_bare_host_that_comes_back(facts: dict[str, str]) -> None:
+def put_to_work(remote: Remote) -> None:
+    """What cron begins in the night, at work when the uninstall comes: the restore test has its throw-away cluster by then."""
+    for job in ("requests measure", "backup restore-test", "audit --wait-s 1800"):
+        remote.out(f"setsid --fork nice /usr/local/bin/recio {job} >/dev/null 2>&1 </dev/null")
+    wait_for("a throw-away cluster", lambda: remote.host.run(f"ls -d {SCRATCH}").rc == 0, 60)
+
+
+def test_a_bare_host_that_comes_back(facts: dict[str, str], remote: Remote) -> None:
     bare: State = json.loads(Path(BARE).read_text())
     deployed = state(facts)
     assert "/etc/recio" not in bare["files"] and "/etc/recio" in deployed["files"], "there is something to remove"
@@ -69,7 +81,10 @@ def test_a_bare_host_that_comes_back(facts: dict[str, str]) -> None:
     assert state(facts)["accounts"] == deployed["accounts"], "what was refused changed nothing"
 
     meant = ("playbooks/uninstall.yml", "-e", f"uninstall_confirm={facts['host']}")
+    put_to_work(remote)
     done = played(facts, *meant)
+    assert "commands at work" in done.stdout and "restore-test" in done.stdout, "it was interrupted"
+    assert remote.host.run("pgrep --full --list-full '[r]ecio'").stdout == "", "a program of ours outlived it"
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     left = list(differences(bare, state(facts)))
     assert not left, "\n".join(left)

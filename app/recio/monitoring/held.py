@@ -81,7 +81,13 @@ def hold(contract: Contract, figures: Mapping[str, Any], mode: str, database: Da
 def _one(path: str, figure: Any, seen: _Seen) -> Held:
     for pattern, measured in _MEASURES:
         if found := re.fullmatch(pattern, path):
-            return measured(seen, figure, *found.groups())
+            try:
+                return measured(seen, figure, *found.groups())
+            except (
+                FileNotFoundError,
+                ProcessLookupError,
+            ):  # a service restarts meanwhile: the others are told all the same
+                return Held("a process ended while it was looked at")
     return Held("a rule, not a reading", is_reading=False)
 
 

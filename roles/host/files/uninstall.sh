@@ -7,6 +7,10 @@ say() { echo "$*"; }
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 
 say "services"
+# What begins something by itself goes first: nothing of ours may start while the rest is removed.
+rm -f /etc/cron.d/recio-backup /etc/cron.d/recio-model
+systemctl disable --now recio-off-host.path recio-off-host.timer >/dev/null 2>&1
+systemctl stop 'recio-*.path' 'recio-*.timer' >/dev/null 2>&1
 systemctl disable --now recio.target >/dev/null 2>&1
 systemctl stop 'recio-*.service' >/dev/null 2>&1
 systemctl disable --now recio-firewall.service >/dev/null 2>&1
@@ -15,9 +19,15 @@ systemctl disable --now recio-quotas.service >/dev/null 2>&1
 for project in $(sed -n 's/^setquota -P \([0-9]*\) .*/\1/p' /usr/local/lib/recio/quotas.sh 2>/dev/null); do
     setquota -P "$project" 0 0 0 0 "$(findmnt --noheadings --output TARGET --target /var/lib/recio)" 2>/dev/null
 done
-systemctl disable --now recio-off-host.path recio-off-host.timer >/dev/null 2>&1
-systemctl stop 'recio-*.path' 'recio-*.timer' >/dev/null 2>&1
 systemctl stop 'recio*.slice' >/dev/null 2>&1
+# cron's jobs and people's commands at work: interrupted they take their own things away, a throw-away cluster too.
+at_work() { pgrep --full '^/opt/recio/' >/dev/null; }
+if at_work; then
+    say "commands at work: $(pgrep --full --list-full '^/opt/recio/' | sed 's/^[^ ]* [^ ]* //' | tr '\n' ';')"
+    pkill --signal INT --full '^/opt/recio/'
+    for _ in $(seq 30); do at_work || break; sleep 1; done
+    pkill --signal KILL --full '^/opt/recio/'
+fi
 nft delete table inet recio 2>/dev/null
 # The kernel's rules outlive the package that loaded them.
 if ours auditd; then auditctl -D >/dev/null 2>&1; auditctl -e 0 >/dev/null 2>&1; fi
@@ -47,10 +57,11 @@ rm -rf /etc/systemd/system/recio.target /etc/systemd/system/recio-*.service /etc
     /etc/systemd/system/recio-*.path /etc/systemd/system/recio-*.timer \
     /etc/systemd/system/postgresql@.service.d/recio.conf /etc/systemd/system/caddy.service.d/recio.conf \
     /etc/sysusers.d/recio.conf /etc/tmpfiles.d/recio.conf /etc/security/limits.d/90-recio.conf /etc/sysctl.d/90-recio.conf \
-    /etc/systemd/journald.conf.d/90-recio.conf /etc/logrotate.d/recio /etc/cron.d/recio-backup /etc/cron.d/recio-model /etc/ssh/sshd_config.d/40-recio.conf /etc/modprobe.d/recio.conf \
+    /etc/systemd/journald.conf.d/90-recio.conf /etc/logrotate.d/recio /etc/ssh/sshd_config.d/40-recio.conf /etc/modprobe.d/recio.conf \
     /etc/audit/rules.d/40-recio.rules /etc/systemd/system/auditd.service.d/recio.conf /etc/systemd/system/audit-rules.service.d/recio.conf \
     /etc/apt/apt.conf.d/52recio /etc/needrestart/conf.d/recio.conf /etc/postgresql-common/createcluster.d/recio.conf \
-    /etc/pgbackrest.conf /usr/local/bin/recio /usr/local/lib/recio /opt/recio /run/recio /run/recio-manifest.lock /var/backups/recio
+    /etc/pgbackrest.conf /usr/local/bin/recio /usr/local/lib/recio /opt/recio /run/recio /run/recio-manifest.lock /var/backups/recio \
+    /var/tmp/recio-restore-test-*
 for folder in /etc/systemd/system/auditd.service.d /etc/systemd/system/audit-rules.service.d /etc/systemd/system/postgresql@.service.d /etc/systemd/system/caddy.service.d /etc/systemd/journald.conf.d \
     /etc/needrestart/conf.d /etc/needrestart /etc/sysusers.d /etc/modprobe.d; do
     rmdir "$folder" 2>/dev/null

@@ -25,6 +25,15 @@ def order(row: Row, book_side: str, count_e2: int, yes_price_e4: int, *, reduce_
     )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def held_to_the_end(desk: Stack) -> None:
+    """No stop sells what a test bought: on a market that runs away it would, and this is about the account."""
+    desk.db.run(
+        "INSERT INTO users.settings (user_id, name, value, changed_by)"
+        " VALUES ('0001', 'auto_stop', '{\"enabled\": false}', 'test')"
+    )
+
+
 def newest(desk: Stack) -> Row:
     found = desk.db.one(
         "SELECT ok, differences, reconciliation_id FROM users.reconciliations ORDER BY reconciliation_id DESC LIMIT 1"
