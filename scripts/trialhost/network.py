@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from trialhost import place
 from trialhost.place import TrialError
-from trialhost.shell import run
+from trialhost.shell import machine_lock, run
 
 ALIAS = "recio trial hosts"
 TABLE = "recio_trial"
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 FORWARD_BEFORE = place.STATE / "ip_forward.before"
+VISITOR = "recio-visitor-"  # the network namespaces of visitors, by the last number of their address; hosts end at 249
 
 
 def up() -> None:
@@ -52,6 +56,44 @@ def down() -> None:
     if FORWARD_BEFORE.exists():
         FORWARD.write_text(FORWARD_BEFORE.read_text())
         FORWARD_BEFORE.unlink()
+
+
+@contextlib.contextmanager
+def visitor() -> Iterator[tuple[str, ...]]:
+    """A network of its own beside the hosts', for a program to whom hosts must not come and go; gives the words to run one in it.
+
+    Chromium takes an interface of this machine that comes or goes as a new network and breaks every connection off
+    (ERR_NETWORK_CHANGED), also a script's of a page that loads. Without our bridge, or without root, there are no such words.
+    """
+    if os.geteuid() != 0 or not _bridge_is_ours():
+        yield ()
+        return
+    with machine_lock():
+        there = {words.split()[0] for words in run(["ip", "netns", "list"]).stdout.splitlines()}
+        for number in range(250, 255):
+            name = f"{VISITOR}{number}"
+            if name in there and run(["ip", "netns", "pids", name]).stdout.strip():
+                continue
+            if name in there:  # of a run that was killed
+                run(["ip", "netns", "delete", name])
+            break
+        else:
+            raise TrialError(f"five visitors are on {place.BRIDGE} already: `ip netns list` names them")
+        port = f"rv-{number}"
+        run(["ip", "netns", "add", name])
+        within = ("ip", "netns", "exec", name)
+        # Its own interface would get an IPv6 address seconds later, which is such a change too.
+        run([*within, "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 || true"])
+        run(["ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name])
+        run(["ip", "link", "set", port, "master", place.BRIDGE, "up"])
+        run(["ip", "-netns", name, "address", "add", f"{place.NET}.{number}/24", "dev", "eth0"])
+        for link in ("lo", "eth0"):
+            run(["ip", "-netns", name, "link", "set", link, "up"])
+    try:
+        yield within
+    finally:
+        run(["ip", "link", "delete", port], check=False)
+        run(["ip", "netns", "delete", name], check=False)
 
 
 def _bridge_is_ours() -> bool:

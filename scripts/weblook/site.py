@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,12 +41,18 @@ class SiteError(RuntimeError):
 
 
 @contextmanager
-def launched(*more: str) -> Iterator[Browser]:
-    """Debian's Chromium, ended afterwards. Raises SiteError when it is not installed."""
+def launched(*more: str, within: Sequence[str] = ()) -> Iterator[Browser]:
+    """Debian's Chromium, ended afterwards; ``within``: the words that run it elsewhere (trialhost.network.visitor).
+
+    Raises SiteError when it is not installed.
+    """
     if not Path(CHROMIUM).exists():
         raise SiteError(f"there is no {CHROMIUM}: apt-get install chromium-headless-shell")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGS, *more])
+    with TemporaryDirectory(prefix="recio-browser-") as folder, sync_playwright() as playwright:
+        program = Path(folder, "chromium")
+        program.write_text(f'#!/bin/sh\nexec {shlex.join([*within, CHROMIUM])} "$@"\n')
+        program.chmod(0o755)
+        browser = playwright.chromium.launch(executable_path=program, args=[*ARGS, *more])
         try:
             yield browser
         finally:

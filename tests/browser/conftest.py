@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1] / "scripts")]
 
 from tester import tester_password  # noqa: E402 - of scripts/
+from trialhost import network  # noqa: E402 - of scripts/
 from weblook.site import CHROMIUM, Site, goto, launched, listen  # noqa: E402 - of scripts/
 
 
@@ -76,8 +77,8 @@ def trial() -> Trial:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    with launched() as started:
+    """Debian's Chromium, in a network of its own: hosts that come and go beside it are not a new network to it."""
+    with network.visitor() as within, launched(within=within) as started:
         yield started
 
 

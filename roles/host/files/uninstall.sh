@@ -21,12 +21,13 @@ for project in $(sed -n 's/^setquota -P \([0-9]*\) .*/\1/p' /usr/local/lib/recio
 done
 systemctl stop 'recio*.slice' >/dev/null 2>&1
 # cron's jobs and people's commands at work: interrupted they take their own things away, a throw-away cluster too.
-at_work() { pgrep --full '^/opt/recio/' >/dev/null; }
+jobs='^/opt/recio/|pgbackrest .*--config=/etc/pgbackrest.conf|/var/tmp/recio-restore-test-'
+at_work() { pgrep --full "$jobs" >/dev/null; }
 if at_work; then
-    say "commands at work: $(pgrep --full --list-full '^/opt/recio/' | sed 's/^[^ ]* [^ ]* //' | tr '\n' ';')"
-    pkill --signal INT --full '^/opt/recio/'
+    say "commands at work: $(pgrep --full --list-full "$jobs" | sed 's/^[^ ]* [^ ]* //' | tr '\n' ';')"
+    pkill --signal INT --full "$jobs"
     for _ in $(seq 30); do at_work || break; sleep 1; done
-    pkill --signal KILL --full '^/opt/recio/'
+    pkill --signal KILL --full "$jobs"
 fi
 nft delete table inet recio 2>/dev/null
 # The kernel's rules outlive the package that loaded them.
