@@ -50,6 +50,8 @@ def up() -> None:
 
 def down() -> None:
     """Leave the machine's network as it was found."""
+    for name in _visitors():  # of a run that was killed: without a host there is nothing to visit
+        run(["ip", "netns", "delete", name], check=False)
     if _bridge_is_ours():
         run(["ip", "link", "delete", place.BRIDGE])
     run(["nft", "delete", "table", "ip", TABLE], check=False)
@@ -69,7 +71,7 @@ def visitor() -> Iterator[tuple[str, ...]]:
         yield ()
         return
     with machine_lock():
-        there = {words.split()[0] for words in run(["ip", "netns", "list"]).stdout.splitlines()}
+        there = _visitors()
         for number in range(250, 255):
             name = f"{VISITOR}{number}"
             if name in there and run(["ip", "netns", "pids", name]).stdout.strip():
@@ -83,7 +85,8 @@ def visitor() -> Iterator[tuple[str, ...]]:
         run(["ip", "netns", "add", name])
         within = ("ip", "netns", "exec", name)
         # Its own interface would get an IPv6 address seconds later, which is such a change too.
-        run([*within, "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 || true"])
+        if Path("/proc/sys/net/ipv6").exists():
+            run([*within, "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6"])
         run(["ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name])
         run(["ip", "link", "set", port, "master", place.BRIDGE, "up"])
         run(["ip", "-netns", name, "address", "add", f"{place.NET}.{number}/24", "dev", "eth0"])
@@ -94,6 +97,11 @@ def visitor() -> Iterator[tuple[str, ...]]:
     finally:
         run(["ip", "link", "delete", port], check=False)
         run(["ip", "netns", "delete", name], check=False)
+
+
+def _visitors() -> set[str]:
+    listed = (line.split()[0] for line in run(["ip", "netns", "list"]).stdout.splitlines())
+    return {name for name in listed if name.startswith(VISITOR)}
 
 
 def _bridge_is_ours() -> bool:

@@ -83,9 +83,9 @@ def test_a_bare_host_that_comes_back(facts: dict[str, str], remote: Remote) -> N
     meant = ("playbooks/uninstall.yml", "-e", f"uninstall_confirm={facts['host']}")
     put_to_work(remote)
     done = played(facts, *meant)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "commands at work" in done.stdout and "restore-test" in done.stdout, "it was interrupted"
     assert remote.host.run("pgrep --full --list-full '[r]ecio'").stdout == "", "a program of ours outlived it"
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     left = list(differences(bare, state(facts)))
     assert not left, "\n".join(left)
 

@@ -81,13 +81,7 @@ def hold(contract: Contract, figures: Mapping[str, Any], mode: str, database: Da
 def _one(path: str, figure: Any, seen: _Seen) -> Held:
     for pattern, measured in _MEASURES:
         if found := re.fullmatch(pattern, path):
-            try:
-                return measured(seen, figure, *found.groups())
-            except (
-                FileNotFoundError,
-                ProcessLookupError,
-            ):  # a service restarts meanwhile: the others are told all the same
-                return Held("a process ended while it was looked at")
+            return measured(seen, figure, *found.groups())
     return Held("a rule, not a reading", is_reading=False)
 
 
@@ -157,10 +151,12 @@ def _service(seen: _Seen, figure: Any, name: str, what: str) -> Held:
         return Held(slice_, slice_ == f"recio-{figure}.slice")
     if not pid:
         return Held(status.reason)
+    try:
+        nice, cores = os.getpriority(os.PRIO_PROCESS, pid), sorted(os.sched_getaffinity(pid))
+    except ProcessLookupError:
+        return Held("it ended while it was looked at")
     if what == "nice":
-        nice = os.getpriority(os.PRIO_PROCESS, pid)
         return Held(str(nice), nice == figure)
-    cores = sorted(os.sched_getaffinity(pid))
     if figure >= (os.cpu_count() or 1):
         return Held("this host has no such core: not bound")
     return Held(f"core {', '.join(map(str, cores))}", cores == [figure])
@@ -174,7 +170,10 @@ def _limit(seen: _Seen, figure: Any, what: str) -> Held:
     found = set()
     for unit in seen.units.values():
         if unit.pid:
-            lines = Path(f"/proc/{unit.pid}/limits").read_text().splitlines()
+            try:
+                lines = Path(f"/proc/{unit.pid}/limits").read_text().splitlines()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended while it was looked at: the others tell
             found.add(next(line for line in lines if line.startswith(row)).removeprefix(row).split()[0])
     if not found:
         return Held("no service runs")

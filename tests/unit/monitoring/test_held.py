@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import resource
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
+from recio.contract import Contract, parse
 from recio.monitoring import held
-from recio.monitoring.held import DatabaseFacts, Held, hold
+from recio.monitoring.held import Held, hold
 
-PATHS = {
-    "limits.nofile": 4096,
-    "services.one.nice": 0,
-    "services.one.core": 0,
-    "backup.max_age_h": 26,
-    "a.rule": "a word",
-}
+HOME = Path(__file__).resolve().parents[3] / "roles/contract/defaults/main.yml"
+GONE = Held("it ended while it was looked at")
+
+
+@pytest.fixture
+def contract() -> Contract:
+    return parse(yaml.safe_dump(yaml.safe_load(HOME.read_text())["contract"]), str(HOME))
 
 
 @pytest.fixture
@@ -30,15 +34,18 @@ def ended() -> int:
     return pid
 
 
-def test_a_process_that_ended_meanwhile(ended: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_ended_meanwhile(contract: Contract, ended: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def seen(*_: Any) -> Any:
-        status = SimpleNamespace(pss_mb=None, cpu_percent=None, age_s=None, reason="it runs")
-        return SimpleNamespace(units={"one": SimpleNamespace(pid=ended)}, services={"one": status})
+        pids = {"gone": ended, "here": os.getpid()}
+        status = SimpleNamespace(reason="it runs")
+        return SimpleNamespace(
+            units={name: SimpleNamespace(pid=pid) for name, pid in pids.items()}, services=dict.fromkeys(pids, status)
+        )
 
     monkeypatch.setattr(held, "_Seen", seen)
-    database: DatabaseFacts | None = None
-    found = hold(None, PATHS, "simulated", database)  # type: ignore[arg-type]  # nothing of it is asked here
-    for path in ("limits.nofile", "services.one.nice", "services.one.core"):
-        assert found[path] == Held("a process ended while it was looked at"), path
-    assert found["backup.max_age_h"].holds is False, "what else there is was read"
-    assert not found["a.rule"].is_reading
+    files, nice = resource.getrlimit(resource.RLIMIT_NOFILE)[0], os.getpriority(os.PRIO_PROCESS, 0)
+    wanted = {"limits.nofile": files} | {f"services.{name}.nice": nice for name in ("gone", "here")}
+    found = hold(contract, wanted | {"services.gone.core": 0}, "simulated", None)
+    assert found["services.gone.nice"] == found["services.gone.core"] == GONE
+    assert found["services.here.nice"] == Held(str(nice), holds=True)
+    assert found["limits.nofile"] == Held(str(files), holds=True), "the others tell"
