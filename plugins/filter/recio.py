@@ -199,7 +199,7 @@ def postgresql_version(system: dict[str, str]) -> str:
 
 
 def rollback_target(releases: dict[str, Any], automatic: bool = False) -> str:
-    """The release to go back to: the newest complete one that passed the gate here and was not rolled back; empty when there is none.
+    """The release to go back to: of those that passed the gate here and were not rolled back the one that served last; empty: none.
 
     ``automatic``: only away from a release that never passed the gate; one that did fails for another reason.
     """

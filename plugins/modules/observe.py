@@ -217,12 +217,17 @@ def release(marker):
 
 
 def releases(home):
-    """What of the appliance is there."""
+    """What of the appliance is there; ``all`` of its releases, the one that served last at the end (roles/app/files/prune_releases.sh)."""
     current = os.path.realpath(home + "/current") if os.path.islink(home + "/current") else ""
     return {
         "current": os.path.basename(current),
         "complete": sorted(os.path.basename(os.path.dirname(p)) for p in glob.glob(home + "/releases/*/.complete")),
-        "all": [release(p) for p in sorted(glob.glob(home + "/releases/*/.complete"), key=os.path.getmtime)],
+        "all": [
+            release(p)
+            for p in sorted(
+                glob.glob(home + "/releases/*/.complete"), key=lambda marker: os.path.getmtime(os.path.dirname(marker))
+            )
+        ],
         "deployed": text("/var/lib/recio/deploy/deployed").strip(),
         "canary": text("/var/lib/recio/deploy/canary").strip(),
         "key_id": text("/etc/recio/keys/key_id").strip(),

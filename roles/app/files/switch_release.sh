@@ -6,6 +6,7 @@ test -e "$home/releases/$1/.complete"
 left=$(basename "$(readlink -f "$home/current")")
 ln -sfn "releases/$1" "$home/current.new"
 mv -T "$home/current.new" "$home/current"
+touch "$home/releases/$1" # the order of what served last: prune_releases.sh
 ln -sfn "$home/current/venv/bin/recio" /usr/local/bin/recio
 if [ "$left" != "$1" ]; then touch "$home/releases/$left/.rolled_back"; fi
 # The next deploy finds that what it wants is not what is deployed, and goes through the whole activation.
