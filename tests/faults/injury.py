@@ -28,6 +28,7 @@ from remote import Remote, wait_for
 HERE = Path(__file__).parent
 PYTHON = "/opt/recio/current/venv/bin/python -"
 LONGEST_S = 180.0  # a host that does not help itself within this has failed
+SLOW_S = 15.0  # who takes longer is named with the reason
 STEADY_S = 3.0  # healthy for so long is healthy again
 
 
@@ -78,6 +79,11 @@ class Watcher:
             elif at_s >= since_s and well is None:
                 well = at_s
         return well
+
+    def last_bad(self, before_s: float) -> str:
+        """Who was the last to be well again before that moment, and what it said; nothing when nobody was ill."""
+        ill = [bad for at_s, bad in list(self.looks) if bad and at_s < before_s]
+        return "; ".join(f"{name}: {reason}" for name, reason in ill[-1].items()) if ill else ""
 
 
 class Seen:
@@ -170,6 +176,7 @@ class Injury:
                 "said": told["cause"] if told else "",
                 "recovered_s": round(well - (seen.healed_s or seen.injected_s), 1),
                 "healed": "by hand" if seen.healed_s else "itself",
+                "last_bad": self.watcher.last_bad(well),
                 **counts,
             }
         )
@@ -231,4 +238,7 @@ class Injury:
         with self._kept.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         told = f", told after {row['told_s']} s ({row['said'][:70]})" if row["said"] else ""
-        print(f"\n  {row['what']}: noticed after {row['noticed_s']} s{told}, well again after {row['recovered_s']} s")
+        last = f", the last of all: {row['last_bad'][:150]}" if row["recovered_s"] > SLOW_S else ""
+        print(
+            f"\n  {row['what']}: noticed after {row['noticed_s']} s{told}, well again after {row['recovered_s']} s{last}"
+        )

@@ -12,6 +12,7 @@ from simulator_process import Process
 from recio.exchange.coinbase import messages as coinbase
 from recio.exchange.coinbase.client import CoinbaseClient
 from recio.exchange.errors import ClockSkewed, OutcomeUnknown, Refused, Unavailable
+from recio.exchange.kalshi.book_subscription import ASK_AGAIN_S
 from recio.exchange.kalshi.client import KalshiClient
 from recio.exchange.kalshi.models import Market
 from recio.exchange.kalshi.subscribe import subscribe
@@ -237,6 +238,30 @@ def test_a_silent_socket_with_healthy_pings_is_left(simulator: Process, watcher:
     with faults(simulator, {"kind": "silent_socket", "count": 1}):
         assert watcher.follow(13.0, lambda: watcher.feed.connections == 2 and watcher.whole)
     assert "no frame for 6 s" in watcher.feed.last_error
+
+
+def test_a_fault_taken_back_is_over_when_another_comes(simulator: Process, watcher: Watcher) -> None:
+    with faults(simulator, {"kind": "silent_socket", "count": 1}) as hits:
+        watcher.follow(2.0)
+        assert hits() == [1]
+    watcher.follow(2.0)
+    with faults(simulator, {"kind": "clock_skew", "offset_s": 30.0}):
+        told = watcher.deltas
+        assert watcher.follow(4.0, lambda: watcher.deltas > told and watcher.whole)
+    assert watcher.feed.connections == 1
+
+
+def test_a_market_whose_first_snapshot_was_lost_gets_its_book(simulator: Process, watcher: Watcher) -> None:
+    late = watcher.tickers.pop()
+    watcher.follow(1.0)  # it is taken off the subscription
+    watcher.books.forget([late])
+    watcher.tickers.append(late)
+    with faults(simulator, {"kind": "drop_frame", "channel": "orderbook_delta"}):
+        watcher.follow(1.0)
+    assert watcher.books.get(late) is None
+    assert watcher.follow(ASK_AGAIN_S + 5.0, lambda: watcher.whole)
+    assert watcher.feed.connections == 1
+    same_as_exchange(simulator, watcher)
 
 
 def test_a_growing_age_reconnects(simulator: Process, watcher: Watcher) -> None:

@@ -145,3 +145,16 @@ def test_a_subscription_is_asked_for_once_however_slow_the_answer() -> None:
     assert said(subscription.commands({"B"}, ("B",), 17.2)) == [("get_snapshot", ["B"])]
     subscription.take(ErrorFrame(code=25, text="", sid=2))
     assert said(subscription.commands({"B"}, (), 17.3)) == [("subscribe", ["B"])]
+
+
+def test_a_first_snapshot_that_was_lost_is_asked_for_itself() -> None:
+    subscription = BookSubscription()
+    subscription.commands({"A", "B"}, (), 0.0)
+    subscription.take(Subscribed(channel="orderbook_delta", sid=1))
+    subscription.take(snapshot(1, "A"))  # B's frame was lost
+    assert said(subscription.commands({"A", "B", "C"}, (), 9.0)) == [("add_markets", ["C"])]
+    subscription.take(snapshot(3, "C"))
+    assert said(subscription.commands({"A", "B", "C"}, (), 10.0)) == [("add_markets", ["B"]), ("get_snapshot", ["B"])]
+    assert subscription.commands({"A", "B", "C"}, (), 19.0) == []
+    subscription.take(snapshot(4, "B"))
+    assert subscription.commands({"A", "B", "C"}, (), 30.0) == []

@@ -3,6 +3,8 @@
 Asking again before the answer came would make a second subscription on the same markets: each change would arrive
 twice. A busy exchange may answer after seconds, so only silence of ``ASK_AGAIN_S`` counts as "not heard". A snapshot
 asked for twice does no harm: it is asked for again sooner, because its frame may be the very one that was lost.
+A market's first snapshot comes with its subscription and with nothing else: when that frame was lost, adding the market
+again is answered, and brings no book. So what is asked for again is added, in case that was lost, and its snapshot asked for.
 """
 
 from __future__ import annotations
@@ -67,9 +69,12 @@ class BookSubscription:
             lines.append(delete_markets(self._next(), self.sid, less))
             self.markets -= set(less)
             self._asked_s = {ticker: at_s for ticker, at_s in self._asked_s.items() if ticker in goal}
+        asked = set(self._asked_s)
         more = self._ask(goal - self.markets, now_s)
         if more:
             lines.append(add_markets(self._next(), self.sid, more))
+        if lost := [ticker for ticker in more if ticker in asked]:
+            lines.append(get_snapshot(self._next(), self.sid, lost))
         again = self._ask(set(stale) & self.markets, now_s, SNAPSHOT_AGAIN_S)
         if again:
             lines.append(get_snapshot(self._next(), self.sid, again))

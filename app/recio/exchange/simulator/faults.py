@@ -277,6 +277,7 @@ class Faults:
         self._clock = clock
         self._live: list[_Live] = []
         self.any = False
+        self.lists = 0  # how many were in force until now: what a fault of an earlier one left behind is over
         self.replace(faults or [], seed)
 
     def replace(self, faults: list[Fault], seed: int | None = None) -> None:
@@ -284,6 +285,7 @@ class Faults:
         now_s = self._clock()
         self._live = [_Live(fault, now_s) for fault in faults]
         self._random = random.Random(1 if seed is None else seed)  # noqa: S311 - chaos, not a secret
+        self.lists += 1
         self.any = bool(faults)
 
     def _fitting(self, kind: type[F], path: str, method: str, channel: str) -> Iterator[tuple[_Live, F]]:

@@ -26,19 +26,34 @@ class StreamFaults:
     def __init__(self, faults: Faults, path: str, cut: Callable[[], None]) -> None:
         """``cut`` ends the connection at once."""
         self._faults, self._path, self._cut = faults, path, cut
+        self._list = 0
         self._silent_until_s = 0.0
         self._cutting: asyncio.TimerHandle | None = None
-        self.delay_s = 0.0  # before each frame
+        self._delay_s = 0.0
+
+    @property
+    def delay_s(self) -> float:
+        """What each frame waits before it is sent."""
+        self._forget()
+        return self._delay_s
+
+    def _forget(self) -> None:
+        """A fault taken back is over on this connection too, also when another one has come since."""
+        if self._list != self._faults.lists:
+            self._list = self._faults.lists
+            self._silent_until_s = self._delay_s = 0.0
+            self.close()
 
     def copies(self, channel: str) -> int:
         """How often to send a frame of ``channel`` ('' for answers to commands): 0, 1 or 2 times."""
+        self._forget()
         if not self._faults.any:
             return 1
         loop = asyncio.get_running_loop()
         if self._cutting is None and (cut := self._faults.take(Disconnect, self._path)):
             self._cutting = loop.call_later(cut.after_s, self._cut)
-        if not self.delay_s and (slow := self._faults.take(SlowFrames, self._path)):
-            self.delay_s = slow.delay_s
+        if not self._delay_s and (slow := self._faults.take(SlowFrames, self._path)):
+            self._delay_s = slow.delay_s
         if not channel:
             return 1
         if self._silent_until_s == 0.0 and (silent := self._faults.take(SilentSocket, self._path)):
@@ -64,6 +79,7 @@ class StreamFaults:
         return error.code if error else 0
 
     def close(self) -> None:
-        """The connection is gone."""
+        """The connection is gone: it need not be cut."""
         if self._cutting is not None:
             self._cutting.cancel()
+            self._cutting = None
