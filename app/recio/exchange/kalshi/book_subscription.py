@@ -3,8 +3,9 @@
 Asking again before the answer came would make a second subscription on the same markets: each change would arrive
 twice. A busy exchange may answer after seconds, so only silence of ``ASK_AGAIN_S`` counts as "not heard". A snapshot
 asked for twice does no harm: it is asked for again sooner, because its frame may be the very one that was lost.
-A market's first snapshot comes with its subscription and with nothing else: when that frame was lost, adding the market
-again is answered, and brings no book. So what is asked for again is added, in case that was lost, and its snapshot asked for.
+A market's first snapshot comes when it is new to the subscription: when that frame was lost, nothing in the specification
+says that adding it again brings one (the simulator sends none). So what is asked for again is added, in case that was lost,
+and its snapshot asked for, which is promised whatever the subscription holds.
 """
 
 from __future__ import annotations
