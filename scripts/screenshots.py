@@ -56,6 +56,8 @@ def of_page(page: Page, name: str, path: str, size: str, look: str, to: Path) ->
     """The page in its whole length, then each of its dialogs as a window shows it."""
     goto(page, path)
     settle(page)
+    # The bar's ages are painted by the next tick of the page's clock, up to a second later.
+    page.wait_for_function("() => document.querySelector('#v-price')?.textContent !== '–'")
     yield Shot(name, size, look, tuple(flaws(page)))
     long = page.evaluate("() => document.documentElement.scrollHeight")
     # A window as tall as the page: what is fixed to its lower edge must not lie in the middle of the picture.
